@@ -1,0 +1,31 @@
+"""The `risk` command: the library's commands and, added here, those that need Kafka.
+
+Belongs here: the list of Kafka commands, one module each, and the exit code of a failure that nobody caught.
+Never: what a command does.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from risk.cli import app
+
+COMMANDS = ("kafka", "topics", "worker", "demo", "simulate", "feed")
+"""Each name is a module of this package and the function in it that is the command."""
+
+
+def _add_commands() -> None:
+    for name in COMMANDS:
+        try:
+            module = importlib.import_module(f"streams.cli.{name}")
+        except ModuleNotFoundError as missing:
+            if missing.name != f"streams.cli.{name}":
+                raise
+            continue
+        app.command(name=name)(getattr(module, name))
+
+
+def main() -> None:
+    """Run `risk`. Exit codes: 0 done, 1 a finding, 2 a file or a setting is wrong, 3 Kafka cannot be reached."""
+    _add_commands()
+    app()
