@@ -1,0 +1,227 @@
+"""Plan, observe, decide: the one place where rules, profiles, model and policy meet.
+
+Rule 1: three pure calls, used unchanged by the stream, the tests in rule files, the simulator and the replay.
+Rule 2: no clock and no I/O: time is the event's own. Who calls owns the profiles and decides where they live.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from risk.decisions import Outcome, Writer, rule_fragment
+from risk.declared import Rule
+from risk.events import Event
+from risk.language import Judge, RuleSet
+from risk.learning import Version, scorer
+from risk.policy import Weighing
+from risk.profiles import Layout, Profile, Touch
+
+RELEASING_OUTCOMES = frozenset({"declined", "reversed", "expired"})
+RESTORING_OUTCOMES = frozenset({"approved"})
+
+
+class Score(Protocol):
+    def __call__(self, e: Event, v: Sequence[Any]) -> tuple[float | None, list[float | None]]: ...
+
+
+def payment_tid(payment_id: str) -> int:
+    """The 63-bit identity of a payment's rows in every profile."""
+    return int.from_bytes(hashlib.blake2b(payment_id.encode(), digest_size=8).digest(), "big") >> 1
+
+
+class Plan:
+    """What one event type does: the touches it makes, the values these answer, and how they are judged."""
+
+    def __init__(self, ruleset: RuleSet, layout: Layout, event: str) -> None:
+        self.event = event
+        self.decide = ruleset.schema.types[event].decide
+        self.touches: tuple[Touch, ...] = layout.touches.get(event, ())
+        self.names: tuple[str, ...] = tuple(name for touch in self.touches for name in touch.features)
+        self.slots = {name: i for i, name in enumerate(self.names)}
+        self.quotas = tuple(touch for touch in self.touches if touch.passed)
+        self.judge: Judge | None = None
+        self.rules: tuple[Rule, ...] = ()
+        self.weighing: Weighing | None = None
+        self.score: Score | None = None
+        if self.decide:
+            self.judge = ruleset.judge(event, self.slots)
+            self.rules = self.judge.rules
+            self.weighing = Weighing(ruleset.policy, self.rules)
+        self._rollout = [
+            ruleset.schema.types[event].fields[r.rollout_by].attr if r.rollout < 1.0 and r.rollout_by in ruleset.schema.types[event].fields else None
+            for r in self.rules
+        ]
+        self.any_rollout = any(self._rollout)
+        self.has_stepup = "stepup_available" in ruleset.schema.types[event].fields
+
+    def rollout_keys(self, e: Event) -> list[str | None]:
+        return [None if attr is None or getattr(e, attr) is None else str(getattr(e, attr)) for attr in self._rollout]
+
+    def answers_of(self, index: int) -> slice:
+        """Where the answers of one touch stand among the values."""
+        start = sum(len(t.features) for t in self.touches[:index])
+        return slice(start, start + len(self.touches[index].features))
+
+
+class Engine:
+    """A rule set made ready to decide. ``since``: for each series the time from which it was kept (0: always)."""
+
+    def __init__(self, ruleset: RuleSet, version: Version | None = None, since: Mapping[str, int] | None = None) -> None:
+        self.ruleset = ruleset
+        self.schema = ruleset.schema
+        types = ruleset.schema.types
+        reads = {name: ruleset.reads(name) if kind.decide else () for name, kind in types.items()}
+        self.layout = Layout(ruleset.features, types, reads, ruleset.predicate, since or {})
+        self.plans: dict[str, Plan] = {name: Plan(ruleset, self.layout, name) for name in types}
+        self.version: Version | None = None
+        self.use(version)
+        self.writer = Writer(
+            ruleset.hash,
+            {name: decl.version for name, decl in ruleset.lists.items()},
+            {name: rule_fragment(rule) for name, rule in ruleset.rules.items()},
+        )
+        self._quota_roles = self._unique_quotas()
+
+    def use(self, version: Version | None) -> None:
+        """From now on score with this version of the model (None: no score)."""
+        self.version = version
+        model = self.ruleset.model
+        if model is None:
+            return
+        for plan in self.plans.values():
+            if plan.decide:
+                plan.score = scorer(model, self.schema.types[plan.event], plan.slots, version)
+
+    def decide(
+        self,
+        plan: Plan,
+        e: Event,
+        values: Sequence[Any],
+        late_touches: Sequence[int] = (),
+        given_score: float | None = None,
+    ) -> Outcome:
+        """Judge a payment by the values its profiles answered; None among them is unknown.
+
+        ``late_touches``: indexes of touches whose answer did not come in time: the decision is then degraded.
+        """
+        assert plan.judge is not None and plan.weighing is not None
+        unknown = self._causes(plan, e, values, late_touches) if None in values else {}
+        failed, score, inputs = False, given_score, None
+        if given_score is None and plan.score is not None:
+            try:
+                score, inputs = plan.score(e, values)
+            except Exception:
+                failed = True
+        try:
+            fired, undecided = plan.judge(e, values, score)
+        except Exception:
+            failed = True
+            fired, undecided = self._one_by_one(plan, e, values, score)
+        ruling = plan.weighing.rule_on(
+            fired,
+            undecided,
+            score,
+            rollout_keys=plan.rollout_keys(e) if plan.any_rollout else (),
+            stepup_possible=not plan.has_stepup or e.stepup_available is not False,
+            degraded=bool(late_touches),
+            failed=failed,
+        )
+        return Outcome(ruling, plan.rules, plan.names, values, unknown, fired, undecided, score, inputs, bool(late_touches), failed)
+
+    def _causes(self, plan: Plan, e: Event, values: Sequence[Any], late_touches: Sequence[int]) -> dict[str, str]:
+        causes: dict[str, str] = {}
+        i = 0
+        for index, touch in enumerate(plan.touches):
+            cause = "late" if index in late_touches else "no_key" if touch.key(e) is None else "cold"
+            for name in touch.features:
+                if values[i] is None:
+                    causes[name] = cause
+                i += 1
+        return causes
+
+    def _one_by_one(self, plan: Plan, e: Event, values: Sequence[Any], score: float | None) -> tuple[list[int], list[int]]:
+        """When a rule raised: the others still count; the one that raised is undecided."""
+        assert plan.judge is not None
+        fired: list[int] = []
+        undecided: list[int] = []
+        for i in range(len(plan.rules)):
+            try:
+                answer = plan.judge.one(i, e, values, score)
+            except Exception:
+                answer = None
+            if answer:
+                fired.append(i)
+            elif answer is None:
+                undecided.append(i)
+        return fired, undecided
+
+    def _unique_quotas(self) -> tuple[Touch, ...]:
+        """The quota touches of all payment types, one for each role: a result does not say which type it settles."""
+        roles: dict[str, Touch] = {}
+        for plan in self.plans.values():
+            for touch in plan.quotas if plan.decide else ():
+                roles.setdefault(touch.role, touch)
+        return tuple(roles.values())
+
+    def settlements(self, result: Event) -> Iterator[tuple[str, str, str, bool]]:
+        """What a payment's result does to quota: (kind, key, payment id, released?) for each profile that holds some."""
+        outcome = getattr(result, "outcome", None)
+        released = outcome in RELEASING_OUTCOMES
+        if not released and outcome not in RESTORING_OUTCOMES:
+            return
+        for touch in self._quota_roles:
+            parts = [getattr(result, name.replace(".", "_"), None) for name in touch.role.split("+")]
+            if all(part is not None for part in parts):
+                yield touch.kind, "\x1f".join(str(part) for part in parts), result.payment_id, released
+
+
+class InProcess:
+    """The whole engine in memory, one event at a time, in the order given: for tests in rule files, reports and replay."""
+
+    def __init__(self, ruleset: RuleSet, version: Version | None = None) -> None:
+        self.engine = Engine(ruleset, version)
+        self.profiles: dict[tuple[str, str], Profile] = {}
+        self._events = 0
+
+    def profile(self, kind: str, key: str) -> Profile:
+        found = self.profiles.get((kind, key))
+        if found is None:
+            found = self.profiles[kind, key] = self.engine.layout.profile(kind)
+        return found
+
+    def feed(self, e: Event, given: Mapping[str, Any] | None = None, score: float | None = None) -> Outcome | None:
+        """Observe one event and, if it wants a decision, decide it; a refused payment gives back the quota it reserved.
+
+        ``given`` sets values by name, as tests in rule files do; ``score`` sets the model's score.
+        """
+        plan = self.engine.plans[e.event_type]
+        self._events += 1
+        tid = payment_tid(e.payment_id) if plan.decide else self._events
+        values: list[Any] = []
+        for touch in plan.touches:
+            key = touch.key(e)
+            if key is None:
+                values.extend([None] * len(touch.features))
+            else:
+                values.extend(touch.observe(self.profile(touch.kind, key), e.occurred_at, touch.row(e), tid))
+        if e.event_type == "payment_result":
+            self._settle(e)
+        if not plan.decide:
+            return None
+        for name, value in (given or {}).items():
+            if name in plan.slots:
+                values[plan.slots[name]] = value
+        outcome = self.engine.decide(plan, e, values, given_score=score)
+        if plan.quotas and outcome.action != self.engine.ruleset.policy.actions[0]:
+            for touch in plan.quotas:
+                key = touch.key(e)
+                if key is not None:
+                    self.profile(touch.kind, key).release(tid)
+        return outcome
+
+    def _settle(self, result: Event) -> None:
+        for kind, key, payment_id, released in self.engine.settlements(result):
+            profile = self.profile(kind, key)
+            (profile.release if released else profile.restore)(payment_tid(payment_id))
