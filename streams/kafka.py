@@ -85,6 +85,10 @@ class KafkaProblem(Exception):
     """The broker cannot start. The text is for the person at the terminal."""
 
 
+class PortTaken(KafkaProblem):
+    """Somebody listens on the port already."""
+
+
 class EmbeddedKafka:
     """One broker. `port` 0 takes a free one; `heap_mb` bounds Java's heap; its log is `kafka.log` in `data`.
 
@@ -120,7 +124,7 @@ class EmbeddedKafka:
             return self
         self.port = self.port or _free_port()
         if not _is_free(self.port):
-            raise KafkaProblem(
+            raise PortTaken(
                 f"port {self.port} on {HOST} is taken. Choose another with --port, or set RISK_BROKERS={self.bootstrap} if a Kafka has it."
             )
         classpath = str(jars() / "*")

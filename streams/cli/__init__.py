@@ -9,9 +9,13 @@ from __future__ import annotations
 import importlib
 
 from risk.cli import app
+from streams.settings import help_text
 
 COMMANDS = ("kafka", "topics", "worker", "demo", "simulate", "feed")
 """Each name is a module of this package and the function in it that is the command."""
+
+EXPLAIN_SETTINGS = ("topics", "worker", "demo")
+"""Commands that read the settings: their --help ends with the table."""
 
 
 def _add_commands() -> None:
@@ -22,7 +26,8 @@ def _add_commands() -> None:
             if missing.name != f"streams.cli.{name}":
                 raise
             continue
-        app.command(name=name)(getattr(module, name))
+        epilog = help_text() if name in EXPLAIN_SETTINGS else None
+        app.command(name=name, epilog=epilog)(getattr(module, name))
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from streams.kafka import DEFAULT_PORT, EmbeddedKafka, KafkaProblem
+from streams.kafka import DEFAULT_PORT, EmbeddedKafka, KafkaProblem, PortTaken
 from streams.kafka_jars import KAFKA, JarsProblem
 
 
@@ -24,7 +24,7 @@ def kafka(
         broker.start()
     except (KafkaProblem, JarsProblem) as problem:
         sys.stderr.write(f"risk kafka: {problem}\n")
-        raise typer.Exit(3) from None
+        raise typer.Exit(2 if isinstance(problem, PortTaken) else 3) from None
     typer.echo(f"Kafka {KAFKA} listens on {broker.bootstrap}, data in {broker.data}")
     typer.echo(f"Use it from another terminal with RISK_BROKERS={broker.bootstrap}; Ctrl-C ends it.")
     sys.stdout.flush()
