@@ -1,0 +1,161 @@
+"""What is remembered of one entity: a profile of series, and the class generated for each series.
+
+Rule 1: rows lie in time order, ties in order of arrival; the columns of a series have one length (running totals one more).
+Rule 2: a pointer stands at or before its cut for every time that is not older than the profile's newest (``at``): reads in
+time order only ever move it forward. Reads of older times search instead and leave the pointers alone.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from copy import copy
+from typing import Any, ClassVar
+
+from risk.profiles.plan import SeriesPlan
+from risk.profiles.quota import Ledger
+from risk.profiles.tally import Tally
+
+BEFORE_EVERYTHING = -(1 << 63)
+
+
+class Profile:
+    """One entity's memory. ``at``: the newest time that touched it; a slot is None until its series has a row."""
+
+    __slots__ = ("at", "ledger")
+    slots: ClassVar[tuple[str, ...]] = ()
+    at: int
+    ledger: Ledger | None
+
+    def __init__(self) -> None:
+        self.at = BEFORE_EVERYTHING
+        self.ledger = None
+        for slot in self.slots:
+            setattr(self, slot, None)
+
+    def release(self, tid: int) -> None:
+        """Give back what the event reserved in ``counts: passed`` series; again, or for an event not yet recorded, is fine."""
+        self._ledger().release(tid, self._quotas())
+
+    def restore(self, tid: int) -> None:
+        """Take a released reservation again, at its old place in the order of arrival."""
+        self._ledger().restore(tid, self._quotas())
+
+    def rows(self) -> int:
+        """Rows kept, over all series: what its memory grows with."""
+        return sum(len(series) for slot in self.slots if (series := getattr(self, slot)) is not None)
+
+    def _ledger(self) -> Ledger:
+        if self.ledger is None:
+            self.ledger = Ledger()
+        return self.ledger
+
+    def _quotas(self) -> list[Any]:
+        held = (getattr(self, slot) for slot in self.slots)
+        return [series for series in held if series is not None and not isinstance(series, Series)]
+
+    def replaced(self, slot: str, series: Any) -> Profile:
+        """A profile that differs in one slot; everything else is shared with this one."""
+        other = copy(self)
+        setattr(other, slot, series)
+        return other
+
+
+class Series:
+    """Base of the generated series classes. ``ts``: event times; what the other slots hold is named by the class attributes."""
+
+    __slots__ = ("ts",)
+    plan: ClassVar[SeriesPlan]
+    totals: ClassVar[tuple[tuple[str, str], ...]] = ()  # (slot, field) of running totals
+    counts: ClassVar[tuple[tuple[str, str], ...]] = ()  # (slot, field) of running counts of present values
+    columns: ClassVar[tuple[tuple[str, str], ...]] = ()  # (slot, field) of values kept row by row
+    pointers: ClassVar[tuple[str, ...]] = ()
+    tallies: ClassVar[tuple[tuple[str, str], ...]] = ()  # (slot, slot of its column)
+    ts: list[int]
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    def insert(self, t: int, values: Sequence[Any]) -> None:
+        """Enter a row at its own time, after its ties. ``values`` in the order of ``plan.fields``. Cost: the rows that are newer."""
+        fields = dict(zip(self.plan.fields, values, strict=True))
+        index = bisect_right(self.ts, t)
+        self.ts.insert(index, t)
+        for slot, field in self.totals:
+            _raise(getattr(self, slot), index, fields[field] or 0)
+        for slot, field in self.counts:
+            _raise(getattr(self, slot), index, int(fields[field] is not None))
+        for slot, field in self.columns:
+            getattr(self, slot).insert(index, fields[field])
+        for slot in self.pointers:
+            if index < getattr(self, slot):
+                setattr(self, slot, getattr(self, slot) + 1)
+        for slot, column in self.tallies:
+            tally: Tally | None = getattr(self, slot)
+            if tally is not None:
+                tally.inserted(index, getattr(self, column)[index])
+
+    def without(self, t: int, values: Sequence[Any]) -> Series:
+        """A copy that lacks one row of that time and those values (the series itself where there is none). Equal ties are alike."""
+        fields = dict(zip(self.plan.fields, values, strict=True))
+        for index in range(bisect_right(self.ts, t) - 1, bisect_left(self.ts, t) - 1, -1):
+            if self._holds(index, fields):
+                return self._lacking(index)
+        return self
+
+    def _holds(self, index: int, fields: dict[str, Any]) -> bool:
+        return (
+            all(getattr(self, s)[index + 1] - getattr(self, s)[index] == (fields[f] or 0) for s, f in self.totals)
+            and all(getattr(self, s)[index + 1] - getattr(self, s)[index] == (fields[f] is not None) for s, f in self.counts)
+            and all(getattr(self, s)[index] == fields[f] for s, f in self.columns)
+        )
+
+    def _lacking(self, index: int) -> Series:
+        other = type(self)()
+        other.ts = self.ts[:index] + self.ts[index + 1 :]
+        for slot, _ in self.totals + self.counts:
+            running: list[int] = getattr(self, slot)
+            less = running[index + 1] - running[index]
+            setattr(other, slot, running[: index + 1] + [x - less for x in running[index + 2 :]])
+        for slot, _ in self.columns:
+            column = getattr(self, slot)
+            setattr(other, slot, column[:index] + column[index + 1 :])
+        return other
+
+
+def _raise(running: list[int], index: int, amount: int) -> None:
+    """Insert a row of ``amount`` at ``index`` into a running total."""
+    running.insert(index + 1, running[index] + amount)
+    if amount:
+        for i in range(index + 2, len(running)):
+            running[i] += amount
+
+
+def series_class(plan: SeriesPlan) -> type[Series]:
+    """A class with one slot a column, and an ``__init__`` without loops: profiles of one row are the most common."""
+    names: dict[str, Any] = {
+        "plan": plan,
+        "totals": tuple((f"p{i}", field) for i, field in enumerate(plan.sums)),
+        "counts": tuple((f"k{i}", field) for i, field in enumerate(plan.known)),
+        "columns": tuple((f"c{i}", field) for i, field in enumerate(plan.kept)),
+        "pointers": tuple(f"l{i}" for i in range(len(plan.cuts))),
+        "tallies": tuple((f"d{i}", f"c{plan.kept.index(field)}") for i, (field, _, _) in enumerate(plan.tallies)),
+    }
+    lines = ["def __init__(self):", " self.ts = []"]
+    lines += [f" self.{slot} = [0]" for slot, _ in names["totals"] + names["counts"]]
+    lines += [f" self.{slot} = []" for slot, _ in names["columns"]]
+    lines += [" " + " = ".join([*(f"self.{slot}" for slot in names["pointers"]), "0"])] if names["pointers"] else []
+    lines += [f" self.{slot} = None" for slot, _ in names["tallies"]]
+    space: dict[str, Any] = {}
+    exec("\n".join(lines), space)  # noqa: S102 - our own text, made of slot names only
+    slots = [s for group in ("totals", "counts", "columns", "tallies") for s, _ in names[group]] + list(names["pointers"])
+    return type("SeriesOf", (Series,), {**names, "__slots__": tuple(slots), "__init__": space["__init__"]})
+
+
+def profile_class(kind: str, slots: Sequence[str]) -> type[Profile]:
+    """The profile class of one kind: a slot for each of its series."""
+    lines = ["def __init__(self):", f" self.at = {BEFORE_EVERYTHING}", " self.ledger = None"]
+    lines += [f" self.{slot} = None" for slot in slots]
+    space: dict[str, Any] = {}
+    exec("\n".join(lines), space)  # noqa: S102 - our own text, made of slot names only
+    return type(f"ProfileOf_{kind}", (Profile,), {"__slots__": tuple(slots), "slots": tuple(slots), "__init__": space["__init__"]})

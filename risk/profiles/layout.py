@@ -1,0 +1,63 @@
+"""The profiles of a rule set: which there are, what each event does to them.
+
+Rule 1: this is the whole outside of the package: ``Layout``, ``Touch``, ``Profile``. Rows go in, values come out; where profiles are
+kept, packed and sent is somebody else's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from risk.declared import EventType, Feature
+from risk.profiles.columns import Profile
+from risk.profiles.plan import SeriesPlan, plan_series, plan_touches, series_name
+from risk.profiles.touch import Kind, Predicate, Touch, adopted
+
+NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+class Layout:
+    """Compiled once from a rule set's features; ``since`` says from when (ms) a series, or one column of it, has been kept.
+
+    Keys of ``since``: a series name, or ``name#field`` for a column that is younger than its series. Missing or 0: from the
+    beginning. A window that reaches back before it answers None (cold).
+    """
+
+    def __init__(
+        self,
+        features: Mapping[str, Feature],
+        types: Mapping[str, EventType],
+        reads: Mapping[str, Sequence[str]],
+        predicate: Predicate,
+        since: Mapping[str, int] = NOTHING,
+    ) -> None:
+        self.series: Mapping[str, SeriesPlan] = plan_series(features, types)
+        plans = {e: plan_touches(e, features, reads.get(e, ()), self.series) for e in types}
+        kinds = {s.kind for s in self.series.values()}
+        self._kinds = {kind: Kind(kind, self.series) for kind in sorted(kinds)}
+        cold = {f.name: max(since.get(key, 0) for key in coverage_keys(f)) for f in features.values()}
+        self.touches: Mapping[str, tuple[Touch, ...]] = {
+            event: tuple(Touch(plan, self._kinds[plan.kind], types, predicate, cold) for plan in of_event) for event, of_event in plans.items()
+        }
+
+    def profile(self, kind: str) -> Profile:
+        """An empty profile of a kind."""
+        return self._kinds[kind].profile()
+
+    def adopt(self, event: str, role: str, columns: tuple[str, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]] | None:
+        """How rows written under an older rule set become rows of today's touch; None when nothing records them any more.
+
+        A series whose ``where`` was not kept skips such a row; a field that was not kept is absent. Both must be told to ``since``.
+        """
+        for touch in self.touches.get(event, ()):
+            if touch.role == role and touch.records:
+                return adopted(columns, touch.columns)
+        return None
+
+
+def coverage_keys(feature: Feature) -> tuple[str, ...]:
+    """The keys of ``since`` that decide whether a feature is covered: its series, and its column in it."""
+    name = series_name(feature)
+    return (name,) if feature.field is None else (name, f"{name}#{feature.field}")

@@ -1,0 +1,163 @@
+"""A touch: what an event of one type does to one profile, compiled.
+
+Rule 1: reading comes before recording; an event is recorded once (the caller sees to it; ``counts: passed`` rows see to it themselves).
+Rule 2: a row is all that is kept of an event here; it is made once, by ``row``, and travels and is stored as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from risk.declared import EventType
+from risk.profiles.columns import Profile, Series, profile_class, series_class
+from risk.profiles.generate import Namespace, quota_periods, reading
+from risk.profiles.plan import SeriesPlan, TouchPlan
+from risk.profiles.quota import Quota
+
+Predicate = Callable[[str, Any], Callable[[Any], bool] | None]
+KEY_TEXT = frozenset({"text", "id", "enum", "country"})  # already text; other kinds are turned into it
+BETWEEN_KEYS = "\x1f"
+
+
+class Kind:
+    """One kind of profile and its series; the namespace in which its touches are compiled."""
+
+    def __init__(self, name: str, series: Mapping[str, SeriesPlan]) -> None:
+        self.name = name
+        self.series = {n: s for n, s in series.items() if s.kind == name}
+        self.space = Namespace()
+        slots = [s.slot for s in self.series.values()]
+        self.profile: type[Profile] = profile_class(name, slots)
+        for plan in self.series.values():
+            self.space[f"class_{plan.slot}"] = self._quota_maker(plan) if plan.passed else series_class(plan)
+
+    def _quota_maker(self, plan: SeriesPlan) -> Callable[[], Quota]:
+        periods = tuple(None if cut is None else self.space[self.space.period(cut)] for cut in quota_periods(plan))
+        return lambda: Quota(periods, len(plan.fields))
+
+
+class Touch:
+    """``read(p, t, row, tid)`` answers as of t, before the event is recorded; ``record`` enters it; ``observe`` is both, faster.
+
+    ``key(e)``: the profile's key, None where the event lacks a key field. ``row(e)``: the event's row, values of ``columns``.
+    Values are in the order of ``features``; unknown (cold) is None, never is ``NEVER``. Times are ms.
+    """
+
+    __slots__ = ("event", "kind", "role", "features", "columns", "records", "passed", "key", "row", "read", "record", "observe", "_late",
+                 "_recorded")
+    key: Callable[[Any], str | None]
+    row: Callable[[Any], tuple[Any, ...]]
+    read: Callable[[Profile, int, tuple[Any, ...], int], list[Any]]
+    record: Callable[[Profile, int, tuple[Any, ...], int], None]
+    observe: Callable[[Profile, int, tuple[Any, ...], int], list[Any]]
+
+    def __init__(self, plan: TouchPlan, kind: Kind, types: Mapping[str, EventType], predicate: Predicate, since: Mapping[str, int]) -> None:
+        self.event, self.kind, self.role, self.columns = plan.event, plan.kind, plan.role, plan.columns
+        self.features = tuple(f.name for f in plan.asked)
+        self.records = bool(plan.recorded)
+        self.passed = any(s.passed for s in kind.series.values() if s in plan.recorded or set(s.features) & set(plan.asked))
+        self._recorded = plan.recorded
+        event_type = types[plan.event]
+        self.key = _key(plan, event_type)
+        self.row = _row(plan, event_type, predicate)
+        optional = frozenset(c for c in plan.columns if c.startswith("where:") or event_type.fields[c].optional)
+        self._compile(plan, kind, optional, since)
+
+    def read_again(self, p: Profile, t: int, row: tuple[Any, ...], tid: int) -> list[Any]:
+        """Read as if the event's own row, already recorded, were absent (a redelivery). Costs a copy of its series."""
+        before = p.ledger.arrivals.get(tid) if p.ledger is not None else None
+        held = dict(zip(self.columns, row, strict=True))
+        for plan in self._recorded:
+            series = getattr(p, plan.slot)
+            if isinstance(series, Series) and (plan.where is None or held[f"where:{plan.where}"]):
+                p = p.replaced(plan.slot, series.without(t, [held[field] for field in plan.fields]))
+        answers: list[Any] = self._late(p, t, row, before)
+        return answers
+
+    def _compile(self, plan: TouchPlan, kind: Kind, optional: frozenset[str], since: Mapping[str, int]) -> None:
+        space, name = kind.space, f"{plan.event}_{len(kind.space)}"
+        unpack = [f" {''.join(f'r{k}, ' for k in range(len(plan.columns)))}= row"] if plan.columns else []
+
+        def compiled(prefix: str, arguments: str, body: list[str]) -> Any:
+            return space.run("\n".join([f"def {prefix}_{name}({arguments}):", *body]), f"{prefix}_{name}")
+
+        late = reading(plan, kind.series, "late", space, optional, since)
+        self._late = compiled("late", "p, t, row, before", [*unpack, *late])
+        ahead = [f" if t < p.at: return late_{name}(p, t, row, None)", " p.at = t", " before = None"]
+        read = reading(plan, kind.series, "read", space, optional, since)
+        self.read = compiled("read", "p, t, row, tid", [*ahead, *unpack, *read])
+        self.record = compiled("record", "p, t, row, tid", [*unpack, *_recording(plan)])
+        both = [f" values = read_{name}(p, t, row, tid)", f" record_{name}(p, t, row, tid)", " return values"]
+        if any(s.passed for s in plan.recorded):
+            self.observe = compiled("observe", "p, t, row, tid", both)
+            return
+        fused = reading(plan, kind.series, "observe", space, optional, since)
+        behind = [" if t < p.at:", *(f" {line}" for line in both), " p.at = t", " before = None"]
+        self.observe = compiled("observe", "p, t, row, tid", [*behind, *unpack, *fused])
+
+
+def _recording(plan: TouchPlan) -> list[str]:
+    """Body of ``record``. Rows of an older plan may lack what today's requires: absent adds nothing, and is skipped as a value."""
+    names = {c: f"r{k}" for k, c in enumerate(plan.columns)}
+    lines = [" if t > p.at: p.at = t"]
+    if any(s.passed for s in plan.recorded):
+        lines += [" book = p.ledger", " if book is None: book = p.ledger = Ledger()", " place = book.arrive(tid)",
+                  " begins = place >= 0 and book.begins(tid)"]
+    for s in plan.recorded:
+        values = "".join(f"{names[f]}, " for f in s.fields)
+        conditions = [*([names[f"where:{s.where}"]] if s.where else []), *(["place >= 0"] if s.passed else [])]
+        body = [f"s = p.{s.slot}", f"if s is None: s = p.{s.slot} = class_{s.slot}()"]
+        if s.passed:
+            body.append(f"s.enter(tid, place, t, ({values}), begins)")
+        else:
+            body += ["ts = s.ts", f"if ts and t < ts[-1]: s.insert(t, ({values}))", "else:", " ts.append(t)"]
+            body += [f" s.p{j}.append(s.p{j}[-1] + ({names[f]} or 0))" for j, f in enumerate(s.sums)]
+            body += [f" s.k{j}.append(s.k{j}[-1] + ({names[f]} is not None))" for j, f in enumerate(s.known)]
+            body += [f" s.c{j}.append({names[f]})" for j, f in enumerate(s.kept)]
+        lines += [f" if {' and '.join(conditions) or 'True'}:", *(f"  {line}" for line in body)]
+    return lines
+
+
+def _key(plan: TouchPlan, event_type: EventType) -> Callable[[Any], str | None]:
+    """A function that makes the key. An event without the field has no key."""
+    fields = [event_type.fields.get(name) for name in plan.key_fields]
+    parts, optional = [], []
+    for i, field in enumerate(fields):
+        if field is None:
+            return lambda e: None
+        parts.append(f"k{i}" if field.type.kind in KEY_TEXT else f"str(k{i})")
+        if field.optional:
+            optional.append(f"k{i} is None")
+    lines = ["def key(e):", *(f" k{i} = e.{field.attr}" for i, field in enumerate(fields) if field)]
+    if optional:
+        lines.append(f" if {' or '.join(optional)}: return None")
+    lines.append(f" return {' + between + '.join(parts)}")
+    space: dict[str, Any] = {"between": BETWEEN_KEYS}
+    exec("\n".join(lines), space)  # noqa: S102 - attribute names are checked by the schema
+    key: Callable[[Any], str | None] = space["key"]
+    return key
+
+
+def _row(plan: TouchPlan, event_type: EventType, predicate: Predicate) -> Callable[[Any], tuple[Any, ...]]:
+    """A function that makes the row: field values and the results of each ``where``."""
+    space: dict[str, Any] = {}
+    parts = []
+    for k, column in enumerate(plan.columns):
+        if not column.startswith("where:"):
+            parts.append(f"e.{event_type.fields[column].attr}, ")
+            continue
+        name = next(f.name for s in plan.recorded if s.where == column[len("where:"):] for f in s.features)
+        holds = predicate(name, plan.event)
+        assert holds is not None, f"feature {name} has a where but no predicate for {plan.event}"
+        space[f"holds{k}"] = holds
+        parts.append(f"holds{k}(e), ")
+    exec(f"def row(e):\n return ({''.join(parts)})", space)  # noqa: S102 - attribute names are checked by the schema
+    row: Callable[[Any], tuple[Any, ...]] = space["row"]
+    return row
+
+
+def adopted(old: Sequence[str], new: Sequence[str]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """Rows of ``old`` columns as rows of ``new`` ones; None for what was not kept."""
+    places = [old.index(column) if column in old else None for column in new]
+    return lambda row: tuple([None if i is None else row[i] for i in places])
