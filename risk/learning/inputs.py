@@ -1,0 +1,241 @@
+"""What the model reads: how one event and its values become a flat list of numbers, ``x``.
+
+Rule 1: ``x`` has one entry for each declared input, in order: a float, or None where it is missing. A category is the index of its
+bucket, an hour is the hour of the day; how many columns a learner makes of an entry is said here too, so that every learner agrees.
+Rule 2: missing is missing: unknown (None), never (NaN), infinite, and what the event type lacks. Nothing becomes 0 on the way.
+Rule 3: generated code is the fast form of ``encode_value`` and of nothing else; where it raises, ``encode_value`` answers.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from risk.declared import EventType, ModelDecl, ModelInput
+
+Inputs = list[float | None]
+Encode = Callable[[Any, Sequence[Any]], Inputs]
+
+QUARTER_MS = 900_000
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+BUCKETS_MAX = 1_024
+ADDING = frozenset({"number", "log", "missing", "saturating"})
+"""Encodings that are one column: what a ``fixed`` model may weigh."""
+ENCODINGS = ADDING | {"category", "hour"}
+NUMERIC = frozenset({"int", "number", "bool", "time", "duration", "money"})
+
+
+class ModelError(ValueError):
+    """A model that cannot be made: the message names the input and says what was expected."""
+
+
+class Coding(msgspec.Struct, frozen=True, array_like=True):
+    """How one input is encoded. Part of a version, so that a version says what it reads."""
+
+    name: str
+    encoding: str
+    half: float | None = None
+    buckets: int = 0
+    zone: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that a learner makes of this input."""
+        if self.encoding == "category":
+            return tuple(f"{self.name}#{i}" for i in range(self.buckets))
+        if self.encoding == "hour":
+            return (f"{self.name}:sin", f"{self.name}:cos")
+        return (f"{self.name}:{self.encoding}",)
+
+
+def coding_of(given: ModelInput) -> Coding:
+    """Raises ModelError for an encoding that lacks what it needs."""
+    half = None if given.half is None else float(given.half)
+    if given.encoding == "saturating" and not (half is not None and math.isfinite(half) and half > 0):
+        raise ModelError(f"{given.name}: `saturating` needs `half`, a number above 0")
+    if given.encoding == "category" and not 1 < given.buckets <= BUCKETS_MAX:
+        raise ModelError(f"{given.name}: `category` needs `buckets`, from 2 to {BUCKETS_MAX}")
+    if given.encoding == "hour":
+        try:
+            ZoneInfo(given.zone or "")
+        except (KeyError, ValueError, OSError) as error:
+            raise ModelError(f"{given.name}: `hour` needs `zone`, a time zone such as Asia/Shanghai") from error
+    if given.encoding not in ENCODINGS:
+        raise ModelError(f"{given.name}: unknown encoding {given.encoding!r}")
+    return Coding(
+        given.name,
+        given.encoding,
+        half if given.encoding == "saturating" else None,
+        given.buckets if given.encoding == "category" else 0,
+        given.zone if given.encoding == "hour" else None,
+    )
+
+
+def codings_of(model: ModelDecl) -> tuple[Coding, ...]:
+    """The model's inputs, checked. Raises ModelError, also for an input declared twice."""
+    codings = tuple(coding_of(i) for i in model.inputs)
+    seen: set[tuple[str, str]] = set()
+    for coding in codings:
+        if (coding.name, coding.encoding) in seen:
+            raise ModelError(f"{coding.name}: declared twice as `{coding.encoding}`")
+        seen.add((coding.name, coding.encoding))
+    return codings
+
+
+def signature_of(model: ModelDecl) -> str:
+    """Short id of what ``x`` means: values encoded under another signature are not comparable and are not learned."""
+    raw = msgspec.msgpack.encode([model.name, codings_of(model)])
+    return hashlib.sha256(raw).hexdigest()[:16]
+
+
+def labels_of(codings: Sequence[Coding]) -> tuple[str, ...]:
+    """What a person calls each input: its name, with the encoding where a name is read more than once."""
+    names = [c.name for c in codings]
+    return tuple(c.name if names.count(c.name) == 1 else f"{c.name} ({c.encoding})" for c in codings)
+
+
+def bucket_of(value: Any, buckets: int) -> int:
+    """The bucket of a category's value: the same in every process and release."""
+    if value is True or value is False:
+        text = "true" if value else "false"
+    elif isinstance(value, str):
+        text = value
+    elif isinstance(value, (tuple, list, set, frozenset)):
+        text = "\n".join(sorted(str(v) for v in value))
+    else:
+        text = repr(value)
+    return zlib.crc32(text.encode("utf-8", "surrogatepass")) % buckets
+
+
+@functools.lru_cache(maxsize=4_096)
+def _offset_ms(zone: str, quarter: int) -> int:
+    offset = datetime.fromtimestamp(quarter * QUARTER_MS / 1000, UTC).astimezone(ZoneInfo(zone)).utcoffset()
+    assert offset is not None
+    return round(offset.total_seconds() * 1000)
+
+
+def hour_of(time_ms: int, zone: str) -> float:
+    """Hour of the local day, 0 <= h < 24, with its fraction. Raises OverflowError outside the years 1 to 9999."""
+    return (time_ms + _offset_ms(zone, time_ms // QUARTER_MS)) % DAY_MS / HOUR_MS
+
+
+def encode_value(coding: Coding, value: Any) -> float | None:
+    """The entry of ``x`` for one value that the event type has. The reference for generated code."""
+    absent = value is None or (isinstance(value, float) and not math.isfinite(value))
+    if coding.encoding == "missing":
+        return 1.0 if absent else 0.0
+    if absent:
+        return None
+    try:
+        return _encode_present(coding, value)
+    except (TypeError, ValueError, OverflowError, OSError, ZeroDivisionError):
+        return None
+
+
+def _encode_present(coding: Coding, value: Any) -> float | None:
+    if coding.encoding == "category":
+        return float(bucket_of(value, coding.buckets))
+    if isinstance(value, str):
+        return None
+    if coding.encoding == "hour":
+        assert coding.zone is not None
+        return hour_of(int(value), coding.zone)
+    if coding.encoding == "log":
+        return math.log1p(value) if value >= 0 else -math.log1p(-value)
+    if coding.encoding == "saturating":
+        assert coding.half is not None
+        x = float(value / (value + coding.half))
+        return x if math.isfinite(x) else None
+    return float(value)
+
+
+def source_of(name: str, event_type: EventType, slots: Mapping[str, int]) -> str | None:
+    """Where generated code finds a name: ``e.attr``, ``v[slot]``, or None where this event type has neither."""
+    field = event_type.fields.get(name)
+    if field is not None:
+        return f"e.{field.attr}"
+    return f"v[{slots[name]}]" if name in slots else None
+
+
+def sources_of(codings: Sequence[Coding], event_type: EventType, slots: Mapping[str, int]) -> list[str | None]:
+    """Where each input is found. Raises ModelError for a field whose type the encoding cannot read."""
+    for coding in codings:
+        field = event_type.fields.get(coding.name)
+        if field is None or coding.encoding in ("category", "missing"):
+            continue
+        if coding.encoding == "hour" and field.type.kind != "time":
+            raise ModelError(f"{coding.name}: `hour` reads a time, and this field of {event_type.name} is {field.type.kind}")
+        if field.type.kind not in NUMERIC:
+            raise ModelError(f"{coding.name}: `{coding.encoding}` reads a number, and this field of {event_type.name} is {field.type.kind}")
+    return [source_of(c.name, event_type, slots) for c in codings]
+
+
+def encode_lines(i: int, coding: Coding, source: str | None) -> list[str]:
+    """Statements that set ``x{i}`` from the event and its values."""
+    if source is None:
+        return [f"x{i} = None"]
+    absent = "a is None or a != a or a in INFINITE"
+    lines = {
+        "missing": f"x{i} = 1.0 if {absent} else 0.0",
+        "category": f"x{i} = None if {absent} else float(bucket_of(a, {coding.buckets}))",
+        "number": f"x{i} = None if a is None or a - a != 0 else a * 1.0",
+        "log": f"x{i} = None if a is None or a - a != 0 else log1p(a) if a >= 0 else -log1p(-a)",
+        "hour": f"x{i} = None if a is None or a - a != 0 else hour_of(a, {coding.zone!r})",
+        "saturating": f"x{i} = None if a is None or (b := a / (a + {coding.half!r})) - b != 0 else b",
+    }
+    return [f"a = {source}", lines[coding.encoding]]
+
+
+def compiled(name: str, lines: Sequence[str], arguments: str, names: Mapping[str, Any]) -> Callable[..., Any]:
+    """A function of these lines. ``names``: what they refer to."""
+    scope = dict(names)
+    text = f"def {name}({arguments}):\n" + "\n".join("    " + line for line in lines) + "\n"
+    exec(compile(text, f"<{name}>", "exec"), scope)  # our own text, from checked declarations
+    made: Callable[..., Any] = scope[name]
+    return made
+
+
+ENCODING_NAMES: Mapping[str, Any] = {
+    "log1p": math.log1p,
+    "bucket_of": bucket_of,
+    "hour_of": hour_of,
+    "INFINITE": (math.inf, -math.inf),
+}
+
+
+def inputs_of(model: ModelDecl, event_type: EventType, slots: Mapping[str, int]) -> Encode:
+    """The function (event, values) -> x for one event type. ``slots``: where each feature stands among the values."""
+    codings = codings_of(model)
+    sources = sources_of(codings, event_type, slots)
+    lines = [line for i, c in enumerate(codings) for line in encode_lines(i, c, sources[i])]
+    lines.append("return [" + ", ".join(f"x{i}" for i in range(len(codings))) + "]")
+    fast = compiled("encode", lines, "e, v", ENCODING_NAMES)
+    slow = careful_inputs(codings, sources)
+
+    def encode(e: Any, v: Sequence[Any]) -> Inputs:
+        try:
+            x: Inputs = fast(e, v)
+        except (TypeError, ValueError, OverflowError, OSError, ZeroDivisionError):
+            return slow(e, v)
+        return x
+
+    return encode
+
+
+def careful_inputs(codings: Sequence[Coding], sources: Sequence[str | None]) -> Encode:
+    """The same, value by value: for values that generated code does not expect."""
+    getters = [None if s is None else compiled("get", [f"return {s}"], "e, v", {}) for s in sources]
+
+    def encode(e: Any, v: Sequence[Any]) -> Inputs:
+        return [None if get is None else encode_value(c, get(e, v)) for c, get in zip(codings, getters, strict=True)]
+
+    return encode

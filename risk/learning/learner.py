@@ -1,0 +1,166 @@
+"""The one learner of a group: payments and labels in, lessons learned, versions out.
+
+Rule 1: all that it is follows from the sequence of ``offer`` and ``label`` calls. The same sequence gives the same versions, with the
+same hashes, in any process: so the learn log, in its order, is the learner's state (``log.py``), and nothing else is saved.
+Rule 2: scored before learned. The score that quality is measured by is made before the example is learned.
+Rule 3: a version that fails its checks is not published, and ``unfit`` says why.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from risk.declared import ModelDecl
+from risk.learning.inputs import Coding, ModelError, codings_of, compiled, signature_of
+from risk.learning.labels import Label, Ledger, Lesson
+from risk.learning.logistic import OnlineLogistic
+from risk.learning.quality import Window
+from risk.learning.terms import TURN
+from risk.learning.version import Version, VersionError
+
+DAY_MS = 86_400_000
+TRIGONOMETRY: Mapping[str, Any] = {"sin": math.sin, "cos": math.cos, "TURN": TURN}
+
+
+class Setting(NamedTuple):
+    """Default, bounds and meaning of one of the model's ``settings``."""
+
+    default: float
+    low: float
+    high: float
+    meaning: str
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "rate": Setting(0.01, 0.0, 10.0, "learning rate of the weights"),
+    "intercept_rate": Setting(0.01, 0.0, 10.0, "learning rate of the intercept"),
+    "l2": Setting(0.0, 0.0, 1.0, "pull of the weights towards 0"),
+    "clip": Setting(5.0, 1.0, 1_000.0, "deviations at which a standardised input is cut"),
+    "publish_every": Setting(500, 1, 10_000_000, "lessons from one version to the next"),
+    "presume_after": Setting(7 * DAY_MS, 0, 400 * DAY_MS, "ms after which a payment let through is presumed legitimate; 0: never"),
+    "pending": Setting(200_000, 1, 10_000_000, "payments kept for their labels"),
+    "waiting": Setting(20_000, 1, 10_000_000, "labels kept for their payments"),
+    "window": Setting(10_000, 10, 1_000_000, "newest lessons that quality is measured over"),
+}
+
+
+def settings_of(model: ModelDecl) -> dict[str, float]:
+    """All settings, defaults filled in. Raises ModelError for an unknown name or a value out of bounds."""
+    for name, value in model.settings.items():
+        if name not in SETTINGS:
+            raise ModelError(f"model.settings: unknown setting {name!r}; known are {', '.join(sorted(SETTINGS))}")
+        if not SETTINGS[name].low <= value <= SETTINGS[name].high:
+            raise ModelError(f"model.settings: {name} is {value}; from {SETTINGS[name].low} to {SETTINGS[name].high} expected")
+    return {name: float(model.settings.get(name, setting.default)) for name, setting in SETTINGS.items()}
+
+
+class Learner:
+    """Learns a ``logistic`` model from labels. Raises ModelError for a model that does not learn."""
+
+    def __init__(self, model: ModelDecl) -> None:
+        if model.learner != "logistic":
+            raise ModelError(f"model {model.name}: a `{model.learner}` model does not learn")
+        settings = settings_of(model)
+        self.model = model
+        self.signature = signature_of(model)
+        self.codings = codings_of(model)
+        self.columns = tuple(column for coding in self.codings for column in coding.columns)
+        self.logistic = OnlineLogistic(settings["rate"], settings["intercept_rate"], settings["l2"], settings["clip"])
+        presume = int(settings["presume_after"])
+        self.ledger = Ledger(model.trains_on, int(settings["pending"]), int(settings["waiting"]), presume or None)
+        self.window = Window(int(settings["window"]))
+        self.publish_every = int(settings["publish_every"])
+        self.lessons = 0
+        self.published = 0
+        self.refused = 0
+        self.unfit: str | None = None
+        """Why the newest candidate was not published; None when it was."""
+        self._ready: Version | None = None
+        self._expand = expansion_of(self.codings)
+
+    def offer(self, payment_id: str, x: Sequence[float | None], decided_ms: int, let_through: bool) -> None:
+        """A decided payment, with what its decision read. ``let_through``: approved, so that it may be presumed legitimate.
+
+        ``decided_ms`` is the time of the stream that presumption is reckoned in. Raises ValueError for an ``x`` of another length.
+        """
+        if len(x) != len(self.codings):
+            raise ValueError(f"{len(x)} inputs offered, {len(self.codings)} expected")
+        self._learn(self.ledger.offer(payment_id, x, decided_ms, let_through))
+
+    def label(self, payment_id: str, verdict: str, kind: str, version: int, known_ms: int) -> None:
+        """What became known of a payment. Learned at once; before its payment, it waits."""
+        self._learn(self.ledger.label(Label(payment_id, verdict, kind, version, known_ms)))
+
+    def _learn(self, lessons: Sequence[Lesson]) -> None:
+        for lesson in lessons:
+            held = lesson.payment
+            columns = self._expand(held.inputs())
+            if lesson.correction:
+                self.logistic.correct_one(columns, lesson.fraud)
+                held.example.fraud = lesson.fraud
+            else:
+                held.example = self.window.add(self.logistic.predict_proba_one(columns)[True], lesson.fraud)
+                self.logistic.learn_one(columns, lesson.fraud)
+            self.lessons += 1
+            if self.lessons % self.publish_every == 0:
+                self._make_ready()
+
+    def _make_ready(self) -> None:
+        try:
+            self._ready = self.version()
+            self.unfit = None
+        except VersionError as error:
+            self.refused += 1
+            self.unfit = str(error)
+
+    def due(self) -> bool:
+        """Whether a version waits to be published: one is made at every ``publish_every``-th lesson, exactly."""
+        return self._ready is not None
+
+    def publish(self) -> Version | None:
+        """The version that waits, once; None when none does. Versions in between that nobody took are skipped."""
+        ready, self._ready = self._ready, None
+        self.published += ready is not None
+        return ready
+
+    def version(self) -> Version:
+        """The model as it is now. Raises VersionError where it is not fit to score."""
+        return Version("logistic", self.model.name, self.codings, self.logistic.arrays(self.columns), self.model.decimals)
+
+    def quality(self) -> dict[str, float | int | None]:
+        """Prequential measures over the newest lessons, what was learned and what was left out, by name."""
+        return {
+            **self.window.measures(),
+            "lessons": self.lessons,
+            "pending": len(self.ledger.held),
+            "waiting": len(self.ledger.waiting),
+            "versions_refused": self.refused,
+            **{name: self.ledger.counts[name] for name in COUNTED},
+        }
+
+
+COUNTED = (
+    "offers", "offers_repeated", "labels_fraud", "labels_legitimate", "labels_unsure", "presumed_legitimate", "corrections",
+    "labels_confirmed", "labels_repeated", "labels_outdated", "labels_other_kind", "labels_malformed",
+    "offers_of_another_model", "pending_dropped", "taught_dropped", "waiting_dropped",
+)  # fmt: skip
+"""What the ledger counts; all are in ``quality``."""
+
+
+def expansion_of(codings: Sequence[Coding]) -> Callable[[Sequence[float | None]], dict[str, float]]:
+    """The function x -> {column: number} that River learns from; columns of a missing input are left out."""
+    lines = ["c = {}"]
+    for i, coding in enumerate(codings):
+        names = coding.columns
+        lines += [f"a = x[{i}]", "if a is not None:"]
+        if coding.encoding == "hour":
+            lines += [f"    c[{names[0]!r}] = sin(a * TURN)", f"    c[{names[1]!r}] = cos(a * TURN)"]
+        elif coding.encoding == "category":
+            lines += [f"    c.update(ZEROS_{i})", f"    c[NAMES_{i}[int(a)]] = 1.0"]
+        else:
+            lines += [f"    c[{names[0]!r}] = a"]
+    tables: dict[str, Any] = {f"ZEROS_{i}": dict.fromkeys(c.columns, 0.0) for i, c in enumerate(codings)}
+    tables |= {f"NAMES_{i}": c.columns for i, c in enumerate(codings)}
+    return compiled("expand", [*lines, "return c"], "x", {**tables, **TRIGONOMETRY})

@@ -1,0 +1,93 @@
+"""The learn log: what the learner was told, in the order it was told. The log is the learner's state.
+
+Rule 1: one record holds any number of offers and labels, in order; replaying all records in order makes the same learner.
+Rule 2: a record of a model that reads other inputs is skipped and counted, never half learned; corrupt bytes raise ``BadRecord``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from risk.learning.labels import Label
+from risk.learning.learner import Learner
+
+FORMAT = 1
+
+
+class BadRecord(ValueError):
+    """These bytes are no record of a learn log."""
+
+
+class Offer(msgspec.Struct, frozen=True, array_like=True, tag="o", forbid_unknown_fields=True):
+    """A decided payment: the arguments of ``Learner.offer``."""
+
+    payment_id: str
+    x: tuple[float | None, ...]
+    decided_ms: int
+    let_through: bool
+
+
+class Known(msgspec.Struct, frozen=True, array_like=True, tag="l", forbid_unknown_fields=True):
+    """A label: the arguments of ``Learner.label``."""
+
+    payment_id: str
+    verdict: str
+    kind: str
+    version: int
+    known_ms: int
+
+
+class _Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    format: int
+    signature: str
+    entries: list[Offer | Known]
+
+
+def record(signature: str, entries: Iterable[Offer | Known]) -> bytes:
+    """One record. ``signature``: ``signature_of(model)``, under which the offers were encoded."""
+    return msgspec.msgpack.encode(_Record(FORMAT, signature, list(entries)))
+
+
+def offer_record(signature: str, payment_id: str, x: Sequence[float | None], decided_ms: int, let_through: bool) -> bytes:
+    """A record of one offer."""
+    return record(signature, [Offer(payment_id, tuple(x), decided_ms, let_through)])
+
+
+def label_record(signature: str, payment_id: str, verdict: str, kind: str, version: int, known_ms: int) -> bytes:
+    """A record of one label."""
+    return record(signature, [Known(payment_id, verdict, kind, version, known_ms)])
+
+
+def entries_of(raw: bytes) -> tuple[str, list[Offer | Known]]:
+    """Signature and entries of a record. Raises BadRecord."""
+    try:
+        read = msgspec.msgpack.decode(raw, type=_Record)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRecord(str(error)) from error
+    if read.format != FORMAT:
+        raise BadRecord(f"format {read.format}; {FORMAT} expected")
+    return read.signature, read.entries
+
+
+def apply(learner: Learner, raw: bytes) -> int:
+    """Tell the learner what a record says; the number of entries taken. Raises BadRecord, with nothing taken.
+
+    Labels mean the same under any model; offers are taken only under the learner's own signature.
+    """
+    signature, entries = entries_of(raw)
+    ours = signature == learner.signature
+    if ours and any(isinstance(e, Offer) and len(e.x) != len(learner.codings) for e in entries):
+        raise BadRecord("an offer of another length than its signature says")
+    taken = 0
+    for entry in entries:
+        if isinstance(entry, Known):
+            learner.label(*Label(entry.payment_id, entry.verdict, entry.kind, entry.version, entry.known_ms))
+        elif ours:
+            learner.offer(entry.payment_id, entry.x, entry.decided_ms, entry.let_through)
+        else:
+            learner.ledger.counts["offers_of_another_model"] += 1
+            continue
+        taken += 1
+    return taken
