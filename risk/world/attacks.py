@@ -135,7 +135,7 @@ def instalment_first_order(stage: Stage, at_ms: int, style: str) -> None:
         limit = rng.choice((200_000, 300_000, 500_000, 800_000))
         who.credit = Credit(f"len_{rng.randrange(1, 5)}", limit, 0, at_ms - int(rng.uniform(0.05, 60 if old else 20) * HOUR))
         share = rng.uniform(0.5, 0.85) if style == "careful" else rng.uniform(0.9, 1.0)
-        shop = stage.market.of(rng, "electronics", "electronics", "gift_cards")
+        shop = stage.market.of(rng, "electronics", "phones", "gold", "gift_cards", "apparel")
         stage.borrow(who, shop, at_ms, int(limit * share) // 100 * 100, address=drop if rng.random() < 0.6 else None,
                      dwell_ms=rng.randrange(300, 9000))
         at_ms += _pause(stage, style, 60, 900, 3600, 40_000)
@@ -153,7 +153,7 @@ def limit_evasion(stage: Stage, at_ms: int, style: str) -> None:
         if static:
             stage.buy(payer, stall, at_ms, amount=rng.randrange(7_000, 18_000), funding="balance", remote=style == "blatant" and number > 1)
         else:
-            shop = stage.market.of(rng, "electronics", "gift_cards", "jewelry")
+            shop = stage.market.of(rng, "electronics", "gift_cards", "gold")
             stage.buy(payer, shop, at_ms, amount=rng.randrange(70_000, 180_000), funding="balance", auth="B")
         # Blatant: all within a few milliseconds, in the hope that each is checked before any is counted.
         at_ms += rng.randrange(0, 8) if style == "blatant" else _pause(stage, style, 5, 120, 900, 9000)

@@ -76,7 +76,7 @@ def cash_out(stage: Stage, at_ms: int) -> None:
 def on_instalments(stage: Stage, at_ms: int) -> None:
     """A known customer buys on credit; those without a line pay at once."""
     rng, who = stage.rng, stage.town.anybody(stage.rng)
-    shop = stage.market.of(rng, "electronics", "apparel", "cosmetics", "household")
+    shop = stage.market.of(rng, "electronics", "phones", "apparel", "cosmetics", "household")
     amount = min(price(rng, shop.trade, who.wealth * 1.5) + 10_000, 2_000_000)
     if who.credit and who.credit.used + amount <= who.credit.limit:
         stage.borrow(who, shop, at_ms, amount)
@@ -93,7 +93,7 @@ def first_instalment_of_a_newcomer(stage: Stage, at_ms: int) -> None:
     who.credit = Credit(f"len_{rng.randrange(1, 5)}", limit, 0, at_ms - int(rng.uniform(0.1, 30) * HOUR))
     if rng.random() < 0.25:  # bought in a shop's own tablet, or with a flatmate's phone
         device = stage.town.anybody(rng).device
-    shop = stage.market.of(rng, "electronics", "electronics", "apparel", "jewelry")
+    shop = stage.market.of(rng, "electronics", "phones", "apparel", "household")
     if rng.random() < 0.6:
         at_ms = _browse(stage, who, shop, at_ms)
     stage.borrow(who, shop, at_ms, int(limit * rng.uniform(0.45, 1.0)) // 100 * 100, device=device)
