@@ -47,6 +47,11 @@ def literal(text: str, expected: FieldType | None) -> Parsed | Fault:
     return _fitted(text, found, expected)
 
 
+def share(percent: str) -> float:
+    """``"80"`` -> 0.8: the nearest float to the exact share, as `0.8` itself is."""
+    return float(Fraction(percent) / 100)
+
+
 def _looks_numeric(written: str) -> bool:
     return bool(_MONEY.fullmatch(written) or _DURATION.fullmatch(written) or _PERCENT.fullmatch(written) or _NUMBER.fullmatch(written))
 
@@ -57,7 +62,7 @@ def _by_form(text: str, written: str) -> Parsed | Fault:
     if found := _DURATION.fullmatch(written):
         return int(found[1]) * UNIT_MS[found[2]], DURATION
     if found := _PERCENT.fullmatch(written):
-        return float(Fraction(found[1] + found[2]) / 100), NUMBER
+        return share(found[1] + found[2]), NUMBER
     if _NUMBER.fullmatch(written):
         return (float(written), NUMBER) if "." in written else (int(written), INT)
     if found := _MONEY.fullmatch(written):

@@ -138,10 +138,9 @@ def _parse(text: str) -> nodes.Node | tuple[Fault, ...]:
     try:
         for token in tokens:
             state.feed_token(token)
-        node = cast(nodes.Node, state.feed_eof(tokens[-1] if tokens else None))
+        node = cast(nodes.Node, state.feed_eof(tokens[-1]))  # type: ignore[no-untyped-call]
     except UnexpectedInput as error:
-        token = getattr(error, "token", None)
-        return (syntax.unexpected(text, tokens, token, error),)
+        return (syntax.unexpected(tokens, getattr(error, "token", None), error),)
     except syntax.Refused as refused:
         return (refused.fault,)
     deep = syntax.depth_fault(node)

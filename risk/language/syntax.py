@@ -165,7 +165,7 @@ def _bracket_faults(tokens: list[Token]) -> list[Fault]:
     return []
 
 
-def unexpected(text: str, tokens: list[Token], token: Token | None, error: UnexpectedInput) -> Fault:
+def unexpected(tokens: list[Token], token: Token | None, error: UnexpectedInput) -> Fault:
     """The one word that does not fit. ``error`` tells what would have."""
     accepted = set(getattr(error, "accepts", None) or getattr(error, "expected", None) or ())
     wants_value = "NUMBER" in accepted

@@ -47,6 +47,22 @@ def describe(type_: FieldType) -> str:
     return f"a {type_.kind}"
 
 
+def plural(type_: FieldType) -> str:
+    """Several values of a type, as a message says it."""
+    match type_.kind:
+        case "id":
+            return f"{type_.entity} ids"
+        case "money":
+            return f"amounts of money in {type_.currency}" if type_.currency else "amounts of money"
+        case "country":
+            return "countries"
+        case "int":
+            return "whole numbers"
+        case "enum":
+            return "the values " + ", ".join(f"'{value}'" for value in type_.values)
+    return f"{type_.kind.removesuffix('s')}s"
+
+
 def same_family(a: FieldType, b: FieldType) -> bool:
     """Whether values of the two can be equal at all."""
     if a.kind in NUMERIC and b.kind in NUMERIC:
