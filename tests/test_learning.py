@@ -381,7 +381,12 @@ def test_offers_of_another_model_are_skipped_and_counted() -> None:
 def test_a_corrupt_record_is_refused_whole() -> None:
     learner = Learner(model())
     good = record(learner.signature, [Offer("p1", tuple(X), 0, True)])
-    for broken in (b"", good[:-1], good + b"\x00", record(learner.signature, [Offer("p1", tuple(X), 0, True), Offer("p2", (1.0,), 0, True)])):
+    for broken in (
+        b"",
+        good[:-1],
+        good + b"\x00",
+        record(learner.signature, [Offer("p1", tuple(X), 0, True), Offer("p2", (1.0,), 0, True)]),
+    ):
         with pytest.raises(BadRecord):
             apply(learner, broken)
     assert learner.quality()["offers"] == 0
@@ -436,7 +441,6 @@ def test_quality_scores_before_it_learns() -> None:
 # -------------------------------------------------------------------------------------------------------------------- River's own checks
 
 
-
 @pytest.fixture(scope="module", autouse=True)
 def without_scikit_learn() -> Iterator[None]:
     """River's checks import it for data sets of other kinds of models; here it is not installed and not needed."""
@@ -454,5 +458,12 @@ def test_the_learner_passes_rivers_checks() -> None:
         if check.__name__ not in model._unit_test_skips():
             check(model.clone())
             ran.append(check.__name__)
-    wanted = ("predict_one_pure", "no_state_aliasing_with_input", "emerging_features", "disappearing_features", "pickling", "bounded_memory_growth")
+    wanted = (
+        "predict_one_pure",
+        "no_state_aliasing_with_input",
+        "emerging_features",
+        "disappearing_features",
+        "pickling",
+        "bounded_memory_growth",
+    )
     assert {f"check_{name}" for name in wanted} <= set(ran)

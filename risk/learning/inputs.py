@@ -3,7 +3,8 @@
 Rule 1: ``x`` has one entry for each declared input, in order: a float, or None where it is missing. A category is the index of its
 bucket, an hour is the hour of the day; how many columns a learner makes of an entry is said here too, so that every learner agrees.
 Rule 2: missing is missing: unknown (None), never (NaN), infinite, and what the event type lacks. Nothing becomes 0 on the way.
-Rule 3: generated code is the fast form of ``encode_value`` and of nothing else; where it raises, ``encode_value`` answers.
+Rule 3: a field that is a time is read as its age: milliseconds before the event occurred (`hour` reads the time itself).
+Rule 4: generated code is the fast form of ``encode_value`` and of nothing else; where it raises, ``encode_value`` answers.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -28,6 +28,7 @@ QUARTER_MS = 900_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 BUCKETS_MAX = 1_024
+KEPT_TEXT_MAX = 64
 ADDING = frozenset({"number", "log", "missing", "saturating"})
 """Encodings that are one column: what a ``fixed`` model may weigh."""
 ENCODINGS = ADDING | {"category", "hour"}
@@ -113,7 +114,17 @@ def bucket_of(value: Any, buckets: int) -> int:
         text = "\n".join(sorted(str(v) for v in value))
     else:
         text = repr(value)
-    return zlib.crc32(text.encode("utf-8", "surrogatepass")) % buckets
+    # long texts are not worth keeping: a stream of them would fill the memory
+    return _kept_bucket(text, buckets) if len(text) <= KEPT_TEXT_MAX else _bucket_of_text(text, buckets)
+
+
+def _bucket_of_text(text: str, buckets: int) -> int:
+    # a checksum is faster and puts short words that look alike into one bucket
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % buckets
+
+
+_kept_bucket = functools.lru_cache(maxsize=16_384)(_bucket_of_text)
 
 
 @functools.lru_cache(maxsize=4_096)
@@ -158,15 +169,26 @@ def _encode_present(coding: Coding, value: Any) -> float | None:
     return float(value)
 
 
-def source_of(name: str, event_type: EventType, slots: Mapping[str, int]) -> str | None:
-    """Where generated code finds a name: ``e.attr``, ``v[slot]``, or None where this event type has neither."""
-    field = event_type.fields.get(name)
+class Source(NamedTuple):
+    """Where generated code finds a value: an expression over ``e`` and ``v``; ``age``: it is a time, read as its age."""
+
+    text: str
+    age: bool = False
+
+    def lines(self) -> list[str]:
+        """Statements that set ``a``."""
+        return [f"a = {self.text}", *(["if a is not None: a = e.occurred_at - a"] if self.age else [])]
+
+
+def source_of(coding: Coding, event_type: EventType, slots: Mapping[str, int]) -> Source | None:
+    """None where this event type has neither such a field nor reads such a feature."""
+    field = event_type.fields.get(coding.name)
     if field is not None:
-        return f"e.{field.attr}"
-    return f"v[{slots[name]}]" if name in slots else None
+        return Source(f"e.{field.attr}", age=field.type.kind == "time" and coding.encoding in ("number", "log", "saturating"))
+    return Source(f"v[{slots[coding.name]}]") if coding.name in slots else None
 
 
-def sources_of(codings: Sequence[Coding], event_type: EventType, slots: Mapping[str, int]) -> list[str | None]:
+def sources_of(codings: Sequence[Coding], event_type: EventType, slots: Mapping[str, int]) -> list[Source | None]:
     """Where each input is found. Raises ModelError for a field whose type the encoding cannot read."""
     for coding in codings:
         field = event_type.fields.get(coding.name)
@@ -176,10 +198,10 @@ def sources_of(codings: Sequence[Coding], event_type: EventType, slots: Mapping[
             raise ModelError(f"{coding.name}: `hour` reads a time, and this field of {event_type.name} is {field.type.kind}")
         if field.type.kind not in NUMERIC:
             raise ModelError(f"{coding.name}: `{coding.encoding}` reads a number, and this field of {event_type.name} is {field.type.kind}")
-    return [source_of(c.name, event_type, slots) for c in codings]
+    return [source_of(c, event_type, slots) for c in codings]
 
 
-def encode_lines(i: int, coding: Coding, source: str | None) -> list[str]:
+def encode_lines(i: int, coding: Coding, source: Source | None) -> list[str]:
     """Statements that set ``x{i}`` from the event and its values."""
     if source is None:
         return [f"x{i} = None"]
@@ -192,7 +214,7 @@ def encode_lines(i: int, coding: Coding, source: str | None) -> list[str]:
         "hour": f"x{i} = None if a is None or a - a != 0 else hour_of(a, {coding.zone!r})",
         "saturating": f"x{i} = None if a is None or (b := a / (a + {coding.half!r})) - b != 0 else b",
     }
-    return [f"a = {source}", lines[coding.encoding]]
+    return [*source.lines(), lines[coding.encoding]]
 
 
 def compiled(name: str, lines: Sequence[str], arguments: str, names: Mapping[str, Any]) -> Callable[..., Any]:
@@ -231,9 +253,9 @@ def inputs_of(model: ModelDecl, event_type: EventType, slots: Mapping[str, int])
     return encode
 
 
-def careful_inputs(codings: Sequence[Coding], sources: Sequence[str | None]) -> Encode:
+def careful_inputs(codings: Sequence[Coding], sources: Sequence[Source | None]) -> Encode:
     """The same, value by value: for values that generated code does not expect."""
-    getters = [None if s is None else compiled("get", [f"return {s}"], "e, v", {}) for s in sources]
+    getters = [None if s is None else compiled("get", [*s.lines(), "return a"], "e, v", {}) for s in sources]
 
     def encode(e: Any, v: Sequence[Any]) -> Inputs:
         return [None if get is None else encode_value(c, get(e, v)) for c, get in zip(codings, getters, strict=True)]

@@ -11,7 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from risk.declared import EventType, ModelDecl
-from risk.learning.inputs import ENCODING_NAMES, Coding, Inputs, ModelError, careful_inputs, codings_of, compiled, encode_lines, inputs_of, sources_of
+from risk.learning.inputs import (
+    ENCODING_NAMES,
+    Coding,
+    Inputs,
+    ModelError,
+    Source,
+    careful_inputs,
+    codings_of,
+    compiled,
+    encode_lines,
+    inputs_of,
+    sources_of,
+)
 from risk.learning.version import SCORE_NAMES, Version
 
 Score = Callable[[Any, Sequence[Any]], tuple[float | None, Inputs | None]]
@@ -49,14 +61,14 @@ def scorer(model: ModelDecl, event_type: EventType, slots: Mapping[str, int], ve
     return score
 
 
-def _encoding(version: Version, codings: Sequence[Coding], sources: Sequence[str | None]) -> Callable[..., Any]:
+def _encoding(version: Version, codings: Sequence[Coding], sources: Sequence[Source | None]) -> Callable[..., Any]:
     lines = [line for i, c in enumerate(codings) for line in encode_lines(i, c, sources[i])]
     lines += version.score_lines()
     lines.append("return s, [" + ", ".join(f"x{i}" for i in range(len(codings))) + "]")
     return compiled("score", lines, "e, v", {**ENCODING_NAMES, **SCORE_NAMES})
 
 
-def _fused(version: Version, codings: Sequence[Coding], sources: Sequence[str | None]) -> Callable[..., Any]:
+def _fused(version: Version, codings: Sequence[Coding], sources: Sequence[Source | None]) -> Callable[..., Any]:
     """A fixed model, all inputs present: one sum. A None raises TypeError, a NaN or infinity makes ``z`` one: the careful way answers."""
     weights = version.arrays["weight"]
     terms = [f"{weights[i]!r} * {_entry(c, s)}" for i, (c, s) in enumerate(zip(codings, sources, strict=True)) if s is not None]
@@ -69,7 +81,8 @@ def _fused(version: Version, codings: Sequence[Coding], sources: Sequence[str | 
     return compiled("score", [*lines, f"return {answer}, None"], "e, v", {**ENCODING_NAMES, "exp": math.exp})
 
 
-def _entry(coding: Coding, source: str) -> str:
+def _entry(coding: Coding, found: Source) -> str:
+    source = f"(e.occurred_at - {found.text})" if found.age else found.text
     if coding.encoding == "saturating":
         return f"((a := {source}) / (a + {coding.half!r}))"
     if coding.encoding == "log":
