@@ -5,7 +5,7 @@ from __future__ import annotations
 from risk.declared import FieldType
 from risk.language import nodes
 from risk.language.canonical import canonical
-from risk.language.meaning import All, Among, Any_, Comparison, Condition, Const, Given, Holds, Value
+from risk.language.meaning import AllOf, Among, AnyOf, Comparison, Condition, Const, Given, Holds, Value
 from risk.language.nodes import Node
 from risk.language.reading import Reading
 from risk.language.suggest import closest
@@ -27,7 +27,12 @@ def _compared(op: str, left: Value, left_node: Node, right: Value, right_node: N
     if not fits(left, left_node, right, right_node, node, reading):
         return None
     if op not in _EQUALITY and left.type.kind not in ORDERED:
-        reading.say("E215", node, f"`{op}` has no meaning here: `{canonical(left_node)}` is {describe(left.type)}, which has no order", "use `==`, `!=` or `in`")
+        reading.say(
+            "E215",
+            node,
+            f"`{op}` has no meaning here: `{canonical(left_node)}` is {describe(left.type)}, which has no order",
+            "use `==`, `!=` or `in`",
+        )
         return None
     if isinstance(left, Const) and isinstance(right, Const):
         reading.say("W305", node, "this compares two fixed values, so it is always the same", severity="warning")
@@ -42,7 +47,8 @@ def between(node: nodes.Between, reading: Reading) -> Condition | None:
     if item is None or low is None or high is None:
         return None
     ends = ((low, node.low), (high, node.high))
-    if not all([fits(item, node.item, end, end_node, node, reading) for end, end_node in ends]):
+    misfits = [end for end, end_node in ends if not fits(item, node.item, end, end_node, node, reading)]
+    if misfits:
         return None
     if item.type.kind not in ORDERED:
         reading.say("E215", node, f"`between` has no meaning here: `{canonical(node.item)}` is {describe(item.type)}, which has no order")
@@ -51,8 +57,8 @@ def between(node: nodes.Between, reading: Reading) -> Condition | None:
         reading.say("E210", node, f"nothing is between {canonical(node.low)} and {canonical(node.high)}", "write the smaller value first")
         return None
     if node.negated:
-        return Any_((Comparison("<", item, low), Comparison(">", item, high)))
-    return All((Comparison(">=", item, low), Comparison("<=", item, high)))
+        return AnyOf((Comparison("<", item, low), Comparison(">", item, high)))
+    return AllOf((Comparison(">=", item, low), Comparison("<=", item, high)))
 
 
 def among(node: nodes.In, reading: Reading) -> Condition | None:
@@ -72,7 +78,9 @@ def _in_list(item: Value | None, name: str, node: nodes.In, reading: Reading) ->
     symbol = reading.scope.lists.get(name)
     if symbol is None:
         near = closest(name, sorted(reading.scope.lists))
-        reading.say("E216", node.within, f"unknown list `@{name[:60]}`", f"did you mean `@{near}`?" if near else "declare it under `lists:`")
+        reading.say(
+            "E216", node.within, f"unknown list `@{name[:60]}`", f"did you mean `@{near}`?" if near else "declare it under `lists:`"
+        )
         return None
     if item is None:
         return None
@@ -93,7 +101,8 @@ def _in_values(item: Value | None, parts: tuple[Node, ...], node: nodes.In, read
     if item.type.kind in ("bool", "texts"):
         reading.say("E201", node, f"`in` has no meaning here: `{canonical(node.item)}` is {describe(item.type)}")
         return None
-    if not all([fits(item, node.item, each, part, node, reading) for each, part in zip(known, parts, strict=True)]):
+    misfits = [each for each, part in zip(known, parts, strict=True) if not fits(item, node.item, each, part, node, reading)]
+    if misfits:
         return None
     seen: list[Value] = []
     for each, part in zip(known, parts, strict=True):
@@ -120,11 +129,19 @@ def _in_name(item: Value | None, name: str, node: nodes.In, reading: Reading) ->
 def holds(texts: Value, texts_node: Node, item: Value, item_node: Node, negated: bool, node: Node, reading: Reading) -> Condition | None:
     """Whether one text is among the several that a field holds."""
     if texts.type.kind != "texts":
-        hint = f'write `contains({canonical(texts_node)}, {canonical(item_node)})`' if texts.type.kind in TEXTUAL else "after `in` comes a list or values in brackets"
+        hint = (
+            f"write `contains({canonical(texts_node)}, {canonical(item_node)})`"
+            if texts.type.kind in TEXTUAL
+            else "after `in` comes a list or values in brackets"
+        )
         reading.say("E208", node, f"`{canonical(texts_node)}` is {describe(texts.type)}, so nothing can be in it", hint)
         return None
     if item.type.kind not in TEXTUAL:
-        reading.say("E208", node, f"`{canonical(texts_node)}` holds texts; `{canonical(item_node)}` is {describe(item.type)}, so it can never be in it")
+        reading.say(
+            "E208",
+            node,
+            f"`{canonical(texts_node)}` holds texts; `{canonical(item_node)}` is {describe(item.type)}, so it can never be in it",
+        )
         return None
     if texts.type.values and isinstance(item, Const) and (wrong := enum_fault(item.value, texts.type, 0, 0, canonical(texts_node))):
         reading.say("E207", item_node, wrong.message, wrong.hint)
@@ -153,7 +170,7 @@ def _adapts(item: Value) -> bool:
     return (isinstance(item, Const) and item.literal) or (isinstance(item, Given) and item.type.kind == "text")
 
 
-def _text_fits(text: Value, text_node: Node, type_: other_node: Node, reading: Reading) -> bool:
+def _text_fits(text: Value, text_node: Node, type_: FieldType, other_node: Node, reading: Reading) -> bool:
     if not isinstance(text, Const):
         return True
     wrong = None
@@ -177,10 +194,11 @@ def _misfit(left: Value, left_node: Node, right: Value, right_node: Node, node: 
         if kinds == ("money", "money") and one.type.currency is None:
             return mixed_currency(one_node, other, node, reading)
     if left.type.kind == right.type.kind == "money":
-        said = f"`{canonical(left_node)}` is in {left.type.currency} and `{canonical(right_node)}` in {right.type.currency}; amounts of two currencies cannot be compared"
+        said = f"`{canonical(left_node)}` is in {left.type.currency} and `{canonical(right_node)}` in {right.type.currency}"
+        said += "; amounts of two currencies cannot be compared"
         return reading.say("E205", node, said)
-    said = f"`{canonical(left_node)}` is {describe(left.type)} and `{canonical(right_node)}` is {describe(right.type)}; they can never be equal"
-    return reading.say("E201", node, said, _misfit_hint(left, left_node, right, right_node))
+    said = f"`{canonical(left_node)}` is {describe(left.type)} and `{canonical(right_node)}` is {describe(right.type)}"
+    return reading.say("E201", node, f"{said}; they can never be equal", _misfit_hint(left, left_node, right, right_node))
 
 
 def _misfit_hint(left: Value, left_node: Node, right: Value, right_node: Node) -> str | None:

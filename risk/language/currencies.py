@@ -15,9 +15,9 @@ _NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
 _THREE = "BHD IQD JOD KWD LYD OMR TND"
 
 CURRENCIES: Final[dict[str, int]] = {
-    **{code: 2 for code in _TWO.split()},
-    **{code: 0 for code in _NONE.split()},
-    **{code: 3 for code in _THREE.split()},
+    **dict.fromkeys(_TWO.split(), 2),
+    **dict.fromkeys(_NONE.split(), 0),
+    **dict.fromkeys(_THREE.split(), 3),
 }
 
 

@@ -95,7 +95,9 @@ def _fitted(text: str, found: Parsed, expected: FieldType) -> Parsed | Fault:
     if expected.kind == "duration" and kind == "int":
         return _fault(text, "E206", "a duration needs a unit", f"write `{value}h`, `{value}m` or `{value}d`")
     if expected.kind == "money" and kind == "int" and expected.currency:
-        return _fault(text, "E204", f"this is an amount of money; {value} is a plain number", f"write `{whole_units(value, expected.currency)}`")
+        return _fault(
+            text, "E204", f"this is an amount of money; {value} is a plain number", f"write `{whole_units(value, expected.currency)}`"
+        )
     hint = _WANTED.get(expected.kind)
     return _fault(text, "E201", f"`{text.strip()[:40]}` is not {describe(expected)}", f"write it like {hint}" if hint else None)
 

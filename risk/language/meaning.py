@@ -76,14 +76,14 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Any_(Condition):
+class AnyOf(Condition):
     """Kleene's or."""
 
     parts: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class All(Condition):
+class AllOf(Condition):
     """Kleene's and."""
 
     parts: tuple[Condition, ...]

@@ -110,7 +110,7 @@ def _place(token: Token) -> dict[str, Any]:
     return {"start": token.start_pos, "end": token.end_pos}
 
 
-def _flat(kind: type[nodes.And] | type[nodes.Or], parts: list[nodes.Node]) -> nodes.Node:
+def _flat(kind: type[nodes.And | nodes.Or], parts: list[nodes.Node]) -> nodes.Node:
     """`(a and b) and c` is `a and b and c`: brackets of the same kind change nothing, also not in three-valued logic."""
     flat: list[nodes.Node] = []
     for part in parts:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from risk.language.canonical import quoted
-from risk.language.meaning import Absent, All, Among, Comparison, Condition, Const, Flag, Inverse, Read
+from risk.language.meaning import Absent, AllOf, Among, Comparison, Condition, Const, Flag, Inverse, Read
 
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
@@ -41,7 +41,7 @@ def impossible(parts: Sequence[Condition]) -> tuple[int, str] | None:
 def _claims(part: Condition) -> Iterator[tuple[str, bool, str, Any]]:
     """(name, whole numbers only, operator, value) for everything this part demands of a name."""
     match part:
-        case All(parts):
+        case AllOf(parts):
             for each in parts:
                 yield from _claims(each)
         case Comparison(op, Read() as left, Const() as right):

@@ -135,10 +135,10 @@ def _stray(token: Token, start: int, end: int) -> Fault:
         "%": "a share is written without a space: `80%`",
         "@": "a list is written `@name`",
         "$": "a parameter is written `$name`",
-        "\u201c": "use the plain quote `\"`",
-        "\u201d": "use the plain quote `\"`",
+        "\u201c": 'use the plain quote `"`',
+        "\u201d": 'use the plain quote `"`',
         ".": "a number starts with a digit: `0.8`",
-        "{": "lists of values stand in square brackets: `[\"a\", \"b\"]`",
+        "{": 'lists of values stand in square brackets: `["a", "b"]`',
     }.get(str(token))
     return Fault("E101", start, end, f"`{shown}` is not part of the language", hint)
 
@@ -157,11 +157,21 @@ def _bracket_faults(tokens: list[Token]) -> list[Fault]:
             opening = open_.pop()
             wanted, sign = _CLOSING[opening.type]
             if token.type != wanted:
-                return [Fault("E104", opening.start_pos or 0, opening.end_pos or 0, f"`{opening}` is closed by `{token}`", f"close it with `{sign}`")]
+                return [
+                    Fault(
+                        "E104",
+                        opening.start_pos or 0,
+                        opening.end_pos or 0,
+                        f"`{opening}` is closed by `{token}`",
+                        f"close it with `{sign}`",
+                    )
+                ]
     if open_:
         opening = open_[-1]
         sign = _CLOSING[opening.type][1]
-        return [Fault("E104", opening.start_pos or 0, opening.end_pos or 0, f"this `{opening}` is never closed", f"add `{sign}` where it ends")]
+        return [
+            Fault("E104", opening.start_pos or 0, opening.end_pos or 0, f"this `{opening}` is never closed", f"add `{sign}` where it ends")
+        ]
     return []
 
 
@@ -194,7 +204,13 @@ def _misplaced(token: Token, before: Token | None, start: int, end: int, wants_v
     if wants_value and token.type == "LSQB":
         return Fault("E101", start, end, "values in square brackets stand only after `in`", None)
     if token.type == "COMMA":
-        return Fault("E101", start, end, "a comma stands only between the values of a function or a list", "large numbers are written without commas: `5000`")
+        return Fault(
+            "E101",
+            start,
+            end,
+            "a comma stands only between the values of a function or a list",
+            "large numbers are written without commas: `5000`",
+        )
     if token.type == "LIST":
         return Fault("E101", start, end, f"a list stands only after `in`: `name in {_shown(token)}`")
     if wants_value:
@@ -217,7 +233,7 @@ def _listed(accepted: set[str]) -> str | None:
     if accepted == {"AND"} or ("AND" in accepted and "OR" not in accepted):
         return "a range is written `between low and high`"
     if accepted & {"LIST", "LSQB"}:
-        return "after `in` comes a list, `@name`, or values in brackets, `[\"a\", \"b\"]`"
+        return 'after `in` comes a list, `@name`, or values in brackets, `["a", "b"]`'
     return None
 
 

@@ -10,7 +10,7 @@ from risk.declared import FieldType
 from risk.language import comparing, lints, nodes
 from risk.language.canonical import canonical
 from risk.language.functions import CONDITION_FUNCTIONS, VALUE_FUNCTIONS, wanted
-from risk.language.meaning import Absent, All, Always, Any_, AtLeast, Condition, Const, Flag, Given, Inverse, Matches, Value
+from risk.language.meaning import Absent, AllOf, Always, AnyOf, AtLeast, Condition, Const, Flag, Given, Inverse, Matches, Value
 from risk.language.nodes import Node
 from risk.language.parse import parse
 from risk.language.ranges import impossible
@@ -27,7 +27,7 @@ def check(node: Node, scope: Scope, subject: str = "rule") -> tuple[FieldType | 
     reading = Reading(scope)
     found = _read(node, reading)
     lints.structure(node, reading)
-    if isinstance(found, All):
+    if isinstance(found, AllOf):
         _contradiction(node, found, reading, f"this {subject} can never fire" if subject == "rule" else f"this {subject} can never be true")
     type_ = BOOL if isinstance(found, Condition) else found.type if found is not None else None
     errors = [fault for fault in reading.faults if fault.severity == "error"]
@@ -87,7 +87,7 @@ def condition(node: Node, reading: Reading) -> Condition | None:
             found = _all_read(parts, reading)
             if found is None:
                 return None
-            return All(found) if isinstance(node, nodes.And) else Any_(_nested(parts, found, reading))
+            return AllOf(found) if isinstance(node, nodes.And) else AnyOf(_nested(parts, found, reading))
         case nodes.Not(part):
             inner = condition(part, reading)
             return None if inner is None else Inverse(_nested((part,), (inner,), reading)[0])
@@ -116,12 +116,12 @@ def _all_read(parts: tuple[Node, ...], reading: Reading) -> tuple[Condition, ...
 def _nested(parts: tuple[Node, ...], found: tuple[Condition, ...], reading: Reading) -> tuple[Condition, ...]:
     """An `and` below the top that can never hold is told here; at the top `check` does it."""
     for part, each in zip(parts, found, strict=True):
-        if isinstance(each, All) and isinstance(part, nodes.And):
+        if isinstance(each, AllOf) and isinstance(part, nodes.And):
             _contradiction(part, each, reading, "this part can never be true")
     return found
 
 
-def _contradiction(node: Node, found: All, reading: Reading, so: str) -> None:
+def _contradiction(node: Node, found: AllOf, reading: Reading, so: str) -> None:
     parts = node.parts if isinstance(node, nodes.And) else (node,) * len(found.parts)
     if clash := impossible(found.parts):
         reading.say("E210", parts[clash[0]], f"{clash[1]}, so {so}")
@@ -139,7 +139,7 @@ def _flag(node: Node, reading: Reading) -> Condition | None:
 
 
 def _missing(item: Node, known: bool, node: Node, reading: Reading) -> Condition | None:
-    if isinstance(item, nodes.Name) and item.name in reading.scope.macros or _is_condition(item, reading):
+    if _is_condition(item, reading):
         reading.say("E214", node, f"`is {'known' if known else 'missing'}` asks about a value, not about a condition")
         return None
     found = value(item, reading)

@@ -126,7 +126,7 @@ def country_fault(value: str, start: int, end: int) -> Fault | None:
     """E207 when ``value`` does not look like a country: two capital letters."""
     if re.fullmatch(r"[A-Z]{2}", value):
         return None
-    hint = f'write `"{value.upper()}"`' if re.fullmatch(r"[A-Za-z]{2}", value) else "a country is two capital letters, like `\"CN\"`"
+    hint = f'write `"{value.upper()}"`' if re.fullmatch(r"[A-Za-z]{2}", value) else 'a country is two capital letters, like `"CN"`'
     return Fault("E207", start, end, f"'{_cut(value)}' is not a country", hint)
 
 

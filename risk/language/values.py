@@ -97,7 +97,9 @@ def _param(name: str, node: Node, reading: Reading) -> Value | None:
     if symbol is not None:
         return Given(symbol.type, False, False, name)
     near = closest(name, sorted(reading.scope.params))
-    reading.say("E203", node, f"unknown parameter `${name[:60]}`", f"did you mean `${near}`?" if near else "declare it under `params:` of this rule")
+    reading.say(
+        "E203", node, f"unknown parameter `${name[:60]}`", f"did you mean `${near}`?" if near else "declare it under `params:` of this rule"
+    )
     return None
 
 
@@ -182,7 +184,11 @@ def plain_number(money: Value, money_node: Node, other: Value, other_node: Node,
     currency = money.type.currency
     hint = f"use an amount of money, like `{currency or 'CNY'} 5.00`"
     if isinstance(other, Const) and currency:
-        hint = f"write `{whole_units(other.value, currency)}`" if isinstance(other.value, int) else f"write `{currency} {other.value:.{CURRENCIES.get(currency, 2)}f}`"
+        hint = (
+            f"write `{whole_units(other.value, currency)}`"
+            if isinstance(other.value, int)
+            else f"write `{currency} {other.value:.{CURRENCIES.get(currency, 2)}f}`"
+        )
     shown = f"{canonical(money_node)} is an amount of money"
     reading.say("E204", other_node, f"{shown}; {canonical(other_node)} is a plain number", hint)
 
