@@ -1,0 +1,228 @@
+"""Runs the tests that stand in rule files, through the same engine that decides payments.
+
+Rule 1: the rule alone, always on: other rules, its mode, rollout, validity and the model are left out; the policy's bands stay.
+Rule 2: a test that fails says what was expected, what came, and each part of the condition with the values of that event.
+Never here: how a test is written (`risk.language.cases`), and printing.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from risk.decisions import Outcome
+from risk.declared import Place, Rule
+from risk.engine import InProcess
+from risk.events import BadEvent, Event
+from risk.language import RuleSet
+from risk.language.cases import CaseError, Expected, Script, script_of, value_as
+from risk.language.ruleset import Case
+from risk.money import render
+
+FIRES, SILENT, UNKNOWN, BROKE, ELSEWHERE = "fires", "silent", "unknown", "broke", "elsewhere"
+SEEN = {
+    FIRES: "it fired",
+    SILENT: "it was silent",
+    UNKNOWN: "it was unknown",
+    BROKE: "its condition raised an error",
+    ELSEWHERE: "the rule does not look at this event",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One test run. ``complaint`` is None where it holds; ``terms`` explain the event that it is about: (answer, text, values)."""
+
+    rule: Rule
+    case: Case
+    complaint: str | None
+    terms: tuple[tuple[str, str, str], ...] = ()
+    place: Place | None = None
+
+    @property
+    def todo(self) -> bool:
+        return self.case.todo is not None
+
+    @property
+    def passed(self) -> bool:
+        return self.complaint is None
+
+    @property
+    def failed(self) -> bool:
+        return not self.passed and not self.todo
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one event of a test led to."""
+
+    event: Event
+    verdict: str
+    outcome: Outcome | None
+    score: float | None
+
+
+def alone(ruleset: RuleSet, rule: Rule) -> RuleSet:
+    """The rule set with this one rule in it, live for everybody and at all times."""
+    always = replace(rule, mode="live", rollout=1.0, rollout_by=None, valid_from_ms=None, valid_until_ms=None, group=None)
+    one = copy.copy(ruleset)
+    one.rules = {rule.name: always}
+    one.checked = {rule.name: replace(ruleset.checked[rule.name], rule=always)}
+    one.overrides = ()
+    one.model = None
+    needed = {name for event in rule.events for name in one.reads(event)}
+    one.features = {name: feature for name, feature in ruleset.features.items() if name in needed}
+    return one
+
+
+def run(ruleset: RuleSet, only: str | None = None) -> Iterator[Result]:
+    """Every test of every rule, in the order of the files. ``only``: the tests of one rule."""
+    number = 0
+    for rule in ruleset.rules.values():
+        cases = ruleset.cases.get(rule.name, ())
+        if not cases or (only is not None and rule.name != only):
+            continue
+        trial = Trial(ruleset, rule)
+        for case in cases:
+            number += 1
+            yield trial.run(case, number)
+
+
+class Trial:
+    """One rule alone, ready for its tests: the engine is made once, its memory is new for each test."""
+
+    def __init__(self, ruleset: RuleSet, rule: Rule) -> None:
+        self.ruleset = ruleset
+        self.rule = rule
+        self.machine = InProcess(alone(ruleset, rule))
+
+    def run(self, case: Case, number: int) -> Result:
+        try:
+            script = script_of(self.ruleset, self.rule, case, number)
+            self._check_given(script, case)
+            seen = self._play(script)
+            if not seen:
+                raise CaseError(case.place, "a test needs at least one event")
+            about, complaint = self._judge(script.expected, seen, case)
+        except CaseError as wrong:
+            return Result(self.rule, case, str(wrong), place=wrong.place)
+        if complaint is None:
+            return Result(self.rule, case, None)
+        return Result(self.rule, case, complaint, self._terms(seen[about]), case.place)
+
+    def _check_given(self, script: Script, case: Case) -> None:
+        for name in script.given:
+            if name not in self.machine.engine.ruleset.features:
+                raise CaseError(case.place, f"`{name}` is given, but the rule does not read it")
+
+    def _play(self, script: Script) -> list[_Seen]:
+        self.machine.profiles.clear()
+        seen: list[_Seen] = []
+        for step in script.steps:
+            try:
+                event = self.ruleset.schema.build(step.event, step.values)
+            except BadEvent as wrong:
+                raise CaseError(step.place, f"event {len(seen) + 1} would be a dead letter: {wrong.reason}, {wrong.detail}") from wrong
+            outcome = self.machine.feed(event, given=script.given, score=step.score)
+            seen.append(_Seen(event, _verdict(outcome), outcome, step.score))
+        return seen
+
+    def _judge(self, expected: Expected, seen: Sequence[_Seen], case: Case) -> tuple[int, str | None]:
+        """Index of the event in question, and what is wrong (None: nothing)."""
+        last = len(seen) - 1
+        fired = [number for number, each in enumerate(seen, 1) if each.verdict == FIRES]
+        if expected.silent_all:
+            for index, each in enumerate(seen):
+                if each.verdict in (FIRES, UNKNOWN):
+                    return index, f"expected to stay silent at all events, at event {index + 1} {SEEN[each.verdict]}"
+        if expected.fires_on is not None and tuple(fired) != expected.fires_on:
+            differing = sorted(set(fired) ^ set(expected.fires_on))
+            index = min(differing[0] - 1, last) if differing else last
+            return index, f"expected to fire on {list(expected.fires_on)}, fired on {fired}"
+        verdict = seen[last].verdict
+        if expected.last is not None and not _agrees(expected.last, verdict):
+            wanted = {FIRES: "to fire", SILENT: "silence", UNKNOWN: "unknown"}.get(expected.last, expected.last)
+            return last, f"expected {wanted}, {SEEN[verdict]}"
+        return last, self._differs(expected, seen[last], case)
+
+    def _differs(self, expected: Expected, seen: _Seen, case: Case) -> str | None:
+        """What the last event led to, against the details that a test names."""
+        outcome = seen.outcome
+        if outcome is None:
+            details = expected.action or expected.score or expected.reasons or expected.values
+            return "the last event wants no decision, so nothing can be expected of it" if details else None
+        fired = f"(fired: {', '.join(outcome.fired_names) or 'nothing'})"
+        if expected.action is not None and outcome.action != expected.action:
+            return f"expected action {expected.action}, got {outcome.action} {fired}"
+        if expected.score is not None and outcome.ruling.score != expected.score:
+            return f"expected score {expected.score}, got {outcome.ruling.score} {fired}"
+        reasons = self.rule.reasons if outcome.ruling.acting else ()
+        if expected.reasons is not None and reasons != expected.reasons:
+            return f"expected reasons {', '.join(expected.reasons) or 'none'}, got {', '.join(reasons) or 'none'} {fired}"
+        held = dict(zip(outcome.names, outcome.values, strict=True))
+        for name, text in expected.values.items():
+            kind, got = self._value(name, held, seen.event, case)
+            if not _equal(value_as(text, kind, case.place), got):
+                return f"expected {name} = {text}, got {shown(got, kind)}"
+        return None
+
+    def _value(self, name: str, held: Mapping[str, Any], event: Event, case: Case) -> tuple[Any, Any]:
+        feature = self.ruleset.features.get(name)
+        if feature is not None and name in held:
+            return feature.type, held[name]
+        field = self.ruleset.schema.types[event.event_type].fields.get(name)
+        if field is None:
+            raise CaseError(case.place, f"`{name}` is neither read by the rule nor a field of the last event")
+        return field.type, getattr(event, field.attr)
+
+    def _terms(self, seen: _Seen) -> tuple[tuple[str, str, str], ...]:
+        judge = self.machine.engine.plans[seen.event.event_type].judge
+        if judge is None or seen.outcome is None or not judge.rules:
+            return ()
+        answers = {True: "yes", False: "no ", None: "?  "}
+        return tuple(
+            (answers[term.result], term.text, ", ".join(f"{name} = {value}" for name, value in term.values))
+            for term in judge.terms(0, seen.event, seen.outcome.values, seen.score)
+        )
+
+
+def _verdict(outcome: Outcome | None) -> str:
+    if outcome is None or not outcome.rules:
+        return ELSEWHERE
+    if outcome.failed:
+        return BROKE
+    return FIRES if outcome.fired else UNKNOWN if outcome.unknown_rules else SILENT
+
+
+def _agrees(expected: str, verdict: str) -> bool:
+    if expected.startswith("not "):
+        return verdict != expected[4:]
+    return verdict == expected
+
+
+def _equal(wanted: Any, got: Any) -> bool:
+    if wanted is None or got is None:
+        return wanted is got or (wanted is None and got != got)  # `missing` also means that nothing ever happened
+    return bool(wanted == got) or (wanted != wanted and got != got)
+
+
+def shown(value: Any, kind: Any) -> str:
+    """A value as tests write it."""
+    if value is None:
+        return "missing"
+    if value != value:
+        return "never"
+    if kind.kind == "money":
+        return render(kind.currency, round(value)) if kind.currency else str(value)
+    if kind.kind == "duration":
+        return duration_text(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def duration_text(ms: Any) -> str:
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
+        if ms and ms % size == 0:
+            return f"{ms // size}{unit}"
+    return f"{ms / 1000}s"
