@@ -158,8 +158,8 @@ def test_the_same_calls_give_the_same_version_in_any_process() -> None:
 @given(st.lists(st.integers(1, 300), max_size=6))
 def test_replaying_the_log_gives_the_same_learner_however_it_was_cut_into_records(cuts: list[int]) -> None:
     sequence = entries(2, 150)
-    direct = told(Learner(model(publish_every=40, presume_after=DAY)), sequence)
-    replayed = Learner(model(publish_every=40, presume_after=DAY))
+    direct = told(Learner(model(publish_every=40, presume_after_days=1)), sequence)
+    replayed = Learner(model(publish_every=40, presume_after_days=1))
     at, rest = 0, [*cuts, len(sequence)]
     for size in rest:
         apply(replayed, record(replayed.signature, sequence[at : at + size]))
@@ -218,7 +218,7 @@ def test_a_lower_version_that_comes_later_is_outdated() -> None:
 
 
 def test_unsure_teaches_nothing_and_ends_the_waiting() -> None:
-    learner = offered(presume_after=DAY)
+    learner = offered(presume_after_days=1)
     learner.label("p1", "unsure", "review", 1, 5)
     learner.offer("p2", X, 3 * DAY, False)
     assert learner.lessons == 0
@@ -226,7 +226,7 @@ def test_unsure_teaches_nothing_and_ends_the_waiting() -> None:
 
 
 def test_a_kind_that_does_not_train_is_counted_and_teaches_nothing() -> None:
-    learner = offered(presume_after=DAY)
+    learner = offered(presume_after_days=1)
     learner.label("p1", "fraud", "promo", 1, 5)
     learner.offer("p2", X, 3 * DAY, False)
     assert (learner.lessons, learner.quality()["labels_other_kind"]) == (0, 1)
@@ -263,7 +263,7 @@ def test_what_waits_is_bounded_and_the_oldest_goes_first() -> None:
 
 
 def test_a_payment_let_through_is_presumed_legitimate_when_its_time_is_up() -> None:
-    learner = offered(presume_after=7 * DAY)
+    learner = offered(presume_after_days=7)
     learner.offer("p2", X, 7 * DAY - 1, False)
     assert learner.lessons == 0
     learner.offer("p3", X, 7 * DAY, False)
@@ -271,20 +271,20 @@ def test_a_payment_let_through_is_presumed_legitimate_when_its_time_is_up() -> N
 
 
 def test_a_payment_that_was_stopped_is_never_presumed_legitimate() -> None:
-    learner = offered(let_through=False, presume_after=DAY)
+    learner = offered(let_through=False, presume_after_days=1)
     learner.offer("p2", X, 90 * DAY, False)
     assert learner.lessons == 0
 
 
 def test_a_payment_with_a_label_is_not_presumed_again() -> None:
-    learner = offered(presume_after=DAY)
+    learner = offered(presume_after_days=1)
     learner.label("p1", "fraud", "claim", 1, 5)
     learner.offer("p2", X, 90 * DAY, False)
     assert (learner.lessons, learner.quality()["presumed_legitimate"]) == (1, 0)
 
 
 def test_a_fraud_label_after_the_presumption_is_a_corrective_step() -> None:
-    learner = offered(presume_after=DAY)
+    learner = offered(presume_after_days=1)
     learner.offer("p2", X, 2 * DAY, False)
     learner.label("p1", "fraud", "chargeback", 1, 40 * DAY)
     quality = learner.quality()
@@ -292,7 +292,7 @@ def test_a_fraud_label_after_the_presumption_is_a_corrective_step() -> None:
 
 
 def test_presumptions_fall_due_in_order_of_time_whatever_the_order_of_offers() -> None:
-    first, second = Learner(model(presume_after=DAY)), Learner(model(presume_after=DAY))
+    first, second = Learner(model(presume_after_days=1)), Learner(model(presume_after_days=1))
     a, b = [1.0, 2.0, 0.0, 3.0, 0.0, 0.1], [9.0, 4.0, 1.0, 8.0, 1.0, 0.9]
     for learner, order in ((first, (("a", a, 10), ("b", b, 20))), (second, (("b", b, 20), ("a", a, 10)))):
         for payment_id, x, at in order:
@@ -302,9 +302,18 @@ def test_presumptions_fall_due_in_order_of_time_whatever_the_order_of_offers() -
 
 
 def test_nobody_is_presumed_legitimate_when_the_setting_is_zero() -> None:
-    learner = offered(presume_after=0)
+    learner = offered(presume_after_days=0)
     learner.offer("p2", X, 400 * DAY, True)
     assert learner.lessons == 0
+
+
+def test_what_waits_to_be_presumed_is_bounded_too() -> None:
+    learner = Learner(model(pending=10, presume_after_days=1))
+    for i in range(500):
+        learner.offer(f"p{i}", X, i, True)
+    assert len(learner.ledger._due) <= 2 * 10 + 64
+    learner.offer("last", X, 2 * DAY, False)
+    assert learner.quality()["presumed_legitimate"] == 9
 
 
 # ------------------------------------------------------------------------------------------------------------------------------- versions

@@ -14,6 +14,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import CodeType
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -217,11 +218,16 @@ def encode_lines(i: int, coding: Coding, source: Source | None) -> list[str]:
     return [*source.lines(), lines[coding.encoding]]
 
 
+@functools.lru_cache(maxsize=512)
+def _code(text: str, where: str) -> CodeType:
+    return compile(text, where, "exec")
+
+
 def compiled(name: str, lines: Sequence[str], arguments: str, names: Mapping[str, Any]) -> Callable[..., Any]:
     """A function of these lines. ``names``: what they refer to."""
     scope = dict(names)
     text = f"def {name}({arguments}):\n" + "\n".join("    " + line for line in lines) + "\n"
-    exec(compile(text, f"<{name}>", "exec"), scope)  # our own text, from checked declarations
+    exec(_code(text, f"<{name}>"), scope)  # our own text, from checked declarations
     made: Callable[..., Any] = scope[name]
     return made
 

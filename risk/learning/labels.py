@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -66,8 +66,8 @@ class Ledger:
         self.pending_max = pending_max
         self.waiting_max = waiting_max
         self.presume_after_ms = presume_after_ms
-        self.held: dict[str, Held] = {}
-        self.waiting: dict[str, Label] = {}
+        self.held: OrderedDict[str, Held] = OrderedDict()
+        self.waiting: OrderedDict[str, Label] = OrderedDict()
         self.counts: Counter[str] = Counter()
         self._due: list[tuple[int, str]] = []
         self._newest_ms = -(2**63)
@@ -80,10 +80,12 @@ class Ledger:
         self.counts["offers"] += 1
         held = self.held[payment_id] = Held(payment_id, x, decided_ms, let_through)
         if len(self.held) > self.pending_max:
-            oldest = self.held.pop(next(iter(self.held)))
+            _, oldest = self.held.popitem(last=False)
             self.counts["pending_dropped" if oldest.taught is None else "taught_dropped"] += 1
         if let_through and self.presume_after_ms is not None:
             heapq.heappush(self._due, (decided_ms + self.presume_after_ms, payment_id))
+            if len(self._due) > 2 * len(self.held) + 64:
+                self._due = sorted(due for due in self._due if self._is_open(due[1]))
         early = self.waiting.pop(payment_id, None)
         lessons = [] if early is None else self._judge(held, early)
         self._newest_ms = max(self._newest_ms, decided_ms)
@@ -103,7 +105,7 @@ class Ledger:
             return []
         self.waiting[label.payment_id] = label
         if len(self.waiting) > self.waiting_max:
-            del self.waiting[next(iter(self.waiting))]
+            self.waiting.popitem(last=False)
             self.counts["waiting_dropped"] += 1
         return []
 
@@ -121,11 +123,16 @@ class Ledger:
             return []
         return self._lesson(held, label.verdict == "fraud", presumed=False)
 
+    def _is_open(self, payment_id: str) -> bool:
+        held = self.held.get(payment_id)
+        return held is not None and held.open
+
     def _presumed(self) -> list[Lesson]:
         lessons: list[Lesson] = []
         while self._due and self._due[0][0] <= self._newest_ms:
-            held = self.held.get(heapq.heappop(self._due)[1])
-            if held is not None and held.open:
+            payment_id = heapq.heappop(self._due)[1]
+            if self._is_open(payment_id):
+                held = self.held[payment_id]
                 held.open = False
                 self.counts["presumed_legitimate"] += 1
                 lessons += self._lesson(held, False, presumed=True)

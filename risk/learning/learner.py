@@ -39,7 +39,7 @@ SETTINGS: Mapping[str, Setting] = {
     "l2": Setting(0.0, 0.0, 1.0, "pull of the weights towards 0"),
     "clip": Setting(5.0, 1.0, 1_000.0, "deviations at which a standardised input is cut"),
     "publish_every": Setting(500, 1, 10_000_000, "lessons from one version to the next"),
-    "presume_after": Setting(7 * DAY_MS, 0, 400 * DAY_MS, "ms after which a payment let through is presumed legitimate; 0: never"),
+    "presume_after_days": Setting(7.0, 0.0, 400.0, "days after which a payment let through is presumed legitimate; 0: never"),
     "pending": Setting(200_000, 1, 10_000_000, "payments kept for their labels"),
     "waiting": Setting(20_000, 1, 10_000_000, "labels kept for their payments"),
     "window": Setting(10_000, 10, 1_000_000, "newest lessons that quality is measured over"),
@@ -68,7 +68,7 @@ class Learner:
         self.codings = codings_of(model)
         self.columns = tuple(column for coding in self.codings for column in coding.columns)
         self.logistic = OnlineLogistic(settings["rate"], settings["intercept_rate"], settings["l2"], settings["clip"])
-        presume = int(settings["presume_after"])
+        presume = round(settings["presume_after_days"] * DAY_MS)
         self.ledger = Ledger(model.trains_on, int(settings["pending"]), int(settings["waiting"]), presume or None)
         self.window = Window(int(settings["window"]))
         self.publish_every = int(settings["publish_every"])

@@ -24,7 +24,7 @@ from risk.learning.inputs import (
     inputs_of,
     sources_of,
 )
-from risk.learning.version import SCORE_NAMES, Version
+from risk.learning.version import Version
 
 Score = Callable[[Any, Sequence[Any]], tuple[float | None, Inputs | None]]
 
@@ -65,7 +65,7 @@ def _encoding(version: Version, codings: Sequence[Coding], sources: Sequence[Sou
     lines = [line for i, c in enumerate(codings) for line in encode_lines(i, c, sources[i])]
     lines += version.score_lines()
     lines.append("return s, [" + ", ".join(f"x{i}" for i in range(len(codings))) + "]")
-    return compiled("score", lines, "e, v", {**ENCODING_NAMES, **SCORE_NAMES})
+    return compiled("score", lines, "e, v", {**ENCODING_NAMES, **version.score_names()})
 
 
 def _fused(version: Version, codings: Sequence[Coding], sources: Sequence[Source | None]) -> Callable[..., Any]:

@@ -1,7 +1,9 @@
 """What one input adds to the log-odds, for each kind of model: as a value, and as a line of generated code.
 
 Rule 1: ``value`` and ``lines`` do the same operations in the same order, so that explanation and score agree to the last bit.
-Rule 2: a learned column is (u - mean) / deviation, cut at ``clip`` deviations, times its weight: folded to a * (cut(u) - mean).
+Rule 2: numbers of a version stand in its code as names (``constants``), so that all versions of a model share one compiled text: a
+new version swaps in within microseconds.
+Rule 3: a learned column is (u - mean) / deviation, cut at ``clip`` deviations, times its weight: folded to a * (cut(u) - mean).
 A column that never varied adds nothing.
 """
 
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from risk.learning.inputs import Coding
 
@@ -31,8 +33,11 @@ class Term(Protocol):
     def value(self, x: float) -> float:
         """What the input adds when its entry of ``x`` is present."""
 
-    def lines(self, x: str) -> list[str]:
-        """Statements that add it to ``z``; ``x`` names the entry."""
+    def lines(self, x: str, tag: str) -> list[str]:
+        """Statements that add it to ``z``. ``x`` names the entry; ``tag`` ends the names of its constants."""
+
+    def constants(self, tag: str) -> dict[str, Any]:
+        """The names that ``lines`` uses, and what they stand for."""
 
 
 class Plain(NamedTuple):
@@ -43,8 +48,11 @@ class Plain(NamedTuple):
     def value(self, x: float) -> float:
         return self.weight * x
 
-    def lines(self, x: str) -> list[str]:
-        return [f"if {x} is not None: z += {self.weight!r} * {x}"]
+    def lines(self, x: str, tag: str) -> list[str]:
+        return [f"if {x} is not None: z += W{tag} * {x}"]
+
+    def constants(self, tag: str) -> dict[str, Any]:
+        return {f"W{tag}": self.weight}
 
 
 class Column(NamedTuple):
@@ -58,11 +66,14 @@ class Column(NamedTuple):
     def value(self, x: float) -> float:
         return self.slope * ((self.low if x < self.low else self.high if x > self.high else x) - self.mean)
 
-    def formula(self, u: str) -> str:
-        return f"{self.slope!r} * (({self.low!r} if {u} < {self.low!r} else {self.high!r} if {u} > {self.high!r} else {u}) - {self.mean!r})"
+    def formula(self, u: str, tag: str) -> str:
+        return f"S{tag} * ((L{tag} if {u} < L{tag} else H{tag} if {u} > H{tag} else {u}) - M{tag})"
 
-    def lines(self, x: str) -> list[str]:
-        return [f"if {x} is not None: z += {self.formula(x)}"] if self.slope else []
+    def lines(self, x: str, tag: str) -> list[str]:
+        return [f"if {x} is not None: z += {self.formula(x, tag)}"]
+
+    def constants(self, tag: str) -> dict[str, Any]:
+        return {f"S{tag}": self.slope, f"M{tag}": self.mean, f"L{tag}": self.low, f"H{tag}": self.high}
 
 
 class Hour(NamedTuple):
@@ -74,15 +85,15 @@ class Hour(NamedTuple):
     def value(self, x: float) -> float:
         return self.sine.value(math.sin(x * TURN)) + self.cosine.value(math.cos(x * TURN))
 
-    def lines(self, x: str) -> list[str]:
-        if not (self.sine.slope or self.cosine.slope):
-            return []
-        angle = f"{x} * {TURN!r}"
+    def lines(self, x: str, tag: str) -> list[str]:
         return [
             f"if {x} is not None:",
-            f"    p = sin({angle}); q = cos({angle})",
-            f"    z += {self.sine.formula('p')} + {self.cosine.formula('q')}",
+            f"    p = sin({x} * {TURN!r}); q = cos({x} * {TURN!r})",
+            f"    z += {self.sine.formula('p', tag + 's')} + {self.cosine.formula('q', tag + 'c')}",
         ]
+
+    def constants(self, tag: str) -> dict[str, Any]:
+        return {**self.sine.constants(tag + "s"), **self.cosine.constants(tag + "c")}
 
 
 class Table(NamedTuple):
@@ -93,8 +104,11 @@ class Table(NamedTuple):
     def value(self, x: float) -> float:
         return self.adds[int(x)]
 
-    def lines(self, x: str) -> list[str]:
-        return [f"if {x} is not None: z += {self.adds!r}[int({x})]"] if any(self.adds) else []
+    def lines(self, x: str, tag: str) -> list[str]:
+        return [f"if {x} is not None: z += T{tag}[int({x})]"]
+
+    def constants(self, tag: str) -> dict[str, Any]:
+        return {f"T{tag}": self.adds}
 
 
 def bias_of(kind: str, arrays: Arrays) -> float:

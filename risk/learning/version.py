@@ -100,7 +100,7 @@ class Version:
             raise ValueError(f"{len(x)} inputs given, {len(self.inputs)} expected")
         if self._score is None:
             lines = ["(" + "".join(f"x{i}, " for i in range(len(self.inputs))) + ") = x", *self.score_lines()]
-            self._score = compiled("score", [*lines, "return s"], "x", SCORE_NAMES)
+            self._score = compiled("score", [*lines, "return s"], "x", self.score_names())
         try:
             return self._score(x)
         except (TypeError, ValueError, IndexError, OverflowError):
@@ -108,12 +108,19 @@ class Version:
 
     def score_lines(self) -> list[str]:
         """Statements that set ``s`` from ``x0``, ``x1`` ... (missing ones are None)."""
-        lines = [f"z = {self.bias!r}"]
+        lines = ["z = BIAS"]
         for i, term in enumerate(self.terms):
-            lines += term.lines(f"x{i}")
+            lines += term.lines(f"x{i}", str(i))
         nothing = " and ".join(f"x{i} is None" for i in range(len(self.inputs))) or "True"
         rounded = "" if self.decimals is None else f"s = s if s is None else round(s, {self.decimals})"
         return [*lines, f"s = None if {nothing} else logistic(z)", *([rounded] if rounded else [])]
+
+    def score_names(self) -> dict[str, Any]:
+        """What the names in ``score_lines`` stand for."""
+        names: dict[str, Any] = {"logistic": logistic, "sin": math.sin, "cos": math.cos, "BIAS": self.bias}
+        for i, term in enumerate(self.terms):
+            names |= term.constants(str(i))
+        return names
 
     def contributions(self, x: Sequence[float | None]) -> list[float]:
         """What each input adds to the log-odds: exact, 0 for a missing one."""
@@ -132,9 +139,6 @@ def logistic(z: float) -> float | None:
     if z < -700.0:
         return 0.0
     return 1.0 / (1.0 + math.exp(-z))
-
-
-SCORE_NAMES: Mapping[str, Any] = {"logistic": logistic, "sin": math.sin, "cos": math.cos}
 
 
 def fixed_version(model: ModelDecl) -> Version:
