@@ -10,7 +10,7 @@ from risk.language.nodes import Node
 from risk.language.reading import Reading
 from risk.language.suggest import closest
 from risk.language.types import NUMERIC, ORDERED, TEXTUAL, country_fault, describe, enum_fault, plural, same_family
-from risk.language.values import mixed_currency, plain_number, unknown_name, value, without_unit
+from risk.language.typed import mixed_currency, plain_number, unknown_name, value, without_unit
 
 _EQUALITY = ("==", "!=")
 

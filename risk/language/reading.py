@@ -40,10 +40,10 @@ class Reading:
             self.faults.append(fault)
 
     def count(self, node: Node) -> None:
-        """Keep macros that multiply from becoming large: E213 once, then stop."""
+        """Keep macros that multiply from becoming large: E219 once, then stop."""
         self._nodes += 1
         if self._nodes > EXPANDED_NODES_MAX:
-            self.say("E213", node, f"with its macros opened this condition has more than {EXPANDED_NODES_MAX:,} parts")
+            self.say("E219", node, f"with its macros opened this condition has more than {EXPANDED_NODES_MAX:,} parts")
             raise TooLarge
 
     @contextmanager

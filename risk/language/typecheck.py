@@ -17,7 +17,7 @@ from risk.language.ranges import impossible
 from risk.language.reading import Reading, TooLarge
 from risk.language.scope import Fault, Scope
 from risk.language.types import BOOL, TEXTUAL, describe
-from risk.language.values import unknown_function, value, wrong_count
+from risk.language.typed import unknown_function, value, wrong_count
 
 MACROS_OPEN_MAX = 10
 
@@ -160,7 +160,7 @@ def _macro(name: str, node: Node, reading: Reading) -> Condition | None:
     inner = parse(text)
     with reading.inside(name, node):
         if len(reading.opened) > MACROS_OPEN_MAX:
-            reading.say("E213", node, f"macros use one another more than {MACROS_OPEN_MAX} deep")
+            reading.say("E219", node, f"macros use one another more than {MACROS_OPEN_MAX} deep")
             return None
         if isinstance(inner, list):
             for fault in inner:
