@@ -1,0 +1,164 @@
+"""A loaded rule set: what the engine, the tests in rule files and the tools ask.
+
+Rule 1: everything in it is checked; nothing here finds a mistake.
+Rule 2: immutable in use: the same files give the same `hash` and the same answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from risk.declared import Feature, ListDecl, ModelDecl, Place, Policy, Rule
+from risk.language.condition import Node as Condition
+from risk.language.condition import Scope
+from risk.language.problems import Problem
+from risk.language.source import Block, Node, Scalar
+
+if TYPE_CHECKING:
+    from risk.events import Event, Schema
+    from risk.language.compile import Judge
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRule:
+    """A rule with its condition's tree, what the tree can see, and the values of its parameters (settings it uses included)."""
+
+    rule: Rule
+    node: Condition
+    scope: Scope
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedWhere:
+    """The condition on a feature's counted events. ``params``: the policy's settings that it uses."""
+
+    node: Condition
+    scope: Scope
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A named condition that overrides apply to."""
+
+    name: str
+    when: str
+    node: Condition
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Other parameters, or another mode, of a rule for one entity or one segment, until a date."""
+
+    rule: str
+    segment: str | None
+    field: str | None
+    value: Any
+    params: Mapping[str, Any]
+    mode: str | None
+    until_ms: int
+    owner: str | None
+    why: str | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test of a rule, names and values checked but still as written (`risk.language.values.value_of` reads the values).
+
+    ``events``: mappings whose keys are fields, `model.score`, `event`, or `repeat every after at`. ``given``: feature names to values.
+    ``expect``: a word (`fires`, `silent`, `unknown`, `silent_all`) or a mapping.
+    """
+
+    it: str
+    events: tuple[Block, ...]
+    given: Block | None
+    expect: Scalar | Block
+    todo: str | None
+    place: Place
+    node: Node
+
+
+class RuleSet:
+    """All sections of a folder of rule files, ready to be compiled for an event type."""
+
+    def __init__(self, **parts: Any) -> None:
+        self.schema: Schema = parts["schema"]
+        self.policy: Policy = parts["policy"]
+        self.lists: Mapping[str, ListDecl] = parts["lists"]
+        self.macros: Mapping[str, str] = parts["macros"]
+        self.features: Mapping[str, Feature] = parts["features"]
+        self.rules: Mapping[str, Rule] = parts["rules"]
+        self.segments: Mapping[str, Segment] = parts["segments"]
+        self.overrides: tuple[Override, ...] = parts["overrides"]
+        self.model: ModelDecl | None = parts["model"]
+        self.cases: Mapping[str, tuple[Case, ...]] = parts["cases"]
+        self.sources: Mapping[str, str] = parts["sources"]
+        self.warnings: list[Problem] = parts["warnings"]
+        self.hash: str = ruleset_hash(self.sources)
+        self.checked: Mapping[str, CheckedRule] = parts["checked"]
+        self._wheres: Mapping[str, CheckedWhere] = parts["wheres"]
+        self._rule_reads: Mapping[str, frozenset[str]] = parts["rule_reads"]
+
+    def rules_of(self, event: str) -> tuple[Rule, ...]:
+        """The live and shadow rules of an event type in the order of the files: the order of a judge's indexes."""
+        return tuple(rule for rule in self.rules.values() if event in rule.events and rule.mode in ("live", "shadow"))
+
+    def reads(self, event: str) -> tuple[str, ...]:
+        """The features that the rules of this event, and the model where the event is decided, need; sorted by name."""
+        needed: set[str] = set()
+        for rule in self.rules_of(event):
+            needed |= self._rule_reads[rule.name]
+        kind = self.schema.types[event]
+        if kind.decide and self.model is not None:
+            for each in self.model.inputs:
+                feature = self.features.get(each.name)
+                if feature is not None and all(name in kind.fields for name in feature.read_with):
+                    needed.add(each.name)
+        return tuple(sorted(needed))
+
+    def predicate(self, feature: str, event: str) -> Callable[[Event], bool] | None:
+        """The feature's `where` on an event that it counts: true where it certainly holds. None without a `where`."""
+        from risk.language.compile import compile_predicate
+
+        where = self._wheres.get(feature)
+        if where is None:
+            return None
+        return compile_predicate(where.node, where.scope, self.schema.struct(event), self._list_values(), where.params)
+
+    def judge(self, event: str, slots: Mapping[str, int]) -> Judge:
+        """All rules of an event type as one generated function. ``slots``: where each feature's value stands."""
+        from risk.language.compile import compile_judge
+
+        rules = [self.checked[rule.name] for rule in self.rules_of(event)]
+        return compile_judge(rules, self.schema.struct(event), slots, self._list_values())
+
+    def _list_values(self) -> dict[str, frozenset[Any]]:
+        return {name: decl.values for name, decl in self.lists.items()}
+
+
+def ruleset_hash(sources: Mapping[str, str]) -> str:
+    """Over every file's path inside the rule set and its text with LF line ends, each with its length before it."""
+    digest = hashlib.sha256()
+    for path in sorted(sources):
+        for part in (path, sources[path]):
+            raw = part.encode()
+            digest.update(len(raw).to_bytes(8, "big") + raw)
+    return "sha256:" + digest.hexdigest()
+
+
+@dataclass(slots=True)
+class Counts:
+    """What stands in the files without an error of its own, for the last line of `risk check`."""
+
+    events: int = 0
+    features: int = 0
+    lists: int = 0
+    macros: int = 0
+    rules: int = 0
+    parts: Sequence[str] = field(default=("events", "features", "lists", "macros", "rules"))

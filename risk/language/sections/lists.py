@@ -1,0 +1,87 @@
+"""The `lists` section: named values kept in git, or on the topic of lists (`source: topic`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from risk.declared import FieldType, ListDecl
+from risk.language.condition import Fault
+from risk.language.sections.events import read_type
+from risk.language.sections.keys import Keys, as_block, check_name
+from risk.language.source import Items, Node, Problems, Scalar
+from risk.language.written import Ago, value_of
+
+LIST_KEYS = ("of", "values", "source", "about", "owner", "review_by", "confidential")
+ENTRY_KEYS = ("value", "until", "why", "by")
+
+
+def read_lists(entries: list[tuple[Scalar, Node]], problems: Problems) -> dict[str, ListDecl]:
+    lists = {}
+    for key, node in entries:
+        if check_name(key, "list", problems):
+            found = _list(key, node, problems)
+            if found:
+                lists[key.text] = found
+    return lists
+
+
+def _list(key: Scalar, node: Node, problems: Problems) -> ListDecl | None:
+    block = as_block(node, f"list `{key.text}`", problems)
+    if block is None:
+        return None
+    keys = Keys(block, f"list `{key.text}`", LIST_KEYS, problems)
+    dynamic = keys.word("source", ("file", "topic"), "file") == "topic"
+    if not keys.require("of", *(() if dynamic else ("values",)), at=key, hint="`of: id card` says what its values are"):
+        return None
+    of = keys.scalar("of")
+    written = read_type(of, problems) if of else None
+    if of is None or written is None:
+        return None
+    if written.optional or written.type.kind in ("texts", "bool") or written.type == FieldType("money"):
+        problems.error("E230", of, f"`{of.text}` cannot be what a list holds", "a list holds ids, texts, countries, numbers or money in one currency: `of: money CNY`")
+        return None
+    keys.moment("review_by")
+    values = _values(keys, written.type, problems)
+    return ListDecl(key.text, written.type, frozenset(values), list_version(values), keys.text("owner"), key.place)
+
+
+def _values(keys: Keys, kind: FieldType, problems: Problems) -> set[Any]:
+    node = keys.node("values")
+    if node is None:
+        return set()
+    if not isinstance(node, Items):
+        problems.error("E005", node, "`values` is a list", "write `values: [a, b]`")
+        return set()
+    values: set[Any] = set()
+    for item in node.items:
+        scalar = item if isinstance(item, Scalar) else _entry(item, problems)
+        if scalar is None:
+            continue
+        value = value_of(scalar.text, kind)
+        if isinstance(value, Fault):
+            problems.inside(value.code, scalar, 0, len(scalar.text), value.message, value.hint)
+        elif isinstance(value, Ago):
+            problems.error("E230", scalar, "a list cannot hold an age")
+        elif value in values:
+            problems.warning("W308", scalar, f"`{scalar.text}` stands twice in {keys.owner}")
+        else:
+            values.add(value)
+    return values
+
+
+def _entry(node: Node, problems: Problems) -> Scalar | None:
+    """`{value, until, why, by}`: who put it there, and until when."""
+    block = as_block(node, "an entry of a list", problems)
+    if block is None:
+        return None
+    keys = Keys(block, "an entry of a list", ENTRY_KEYS, problems)
+    keys.moment("until")
+    return keys.scalar("value") if keys.require("value", at=block) else None
+
+
+def list_version(values: set[Any] | frozenset[Any]) -> str:
+    """A hash of the values, whatever their order in the file."""
+    text = json.dumps(sorted(json.dumps(value) for value in values))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
