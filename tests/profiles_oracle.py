@@ -45,7 +45,8 @@ def predicates(features: dict[str, Feature]) -> Callable[[str, str], Callable[[A
 
 def event(kind: str = "payment", payer: str = "a", payee: str = "b", device: str | None = None, amount: int = 1,
           fee: int | None = None, ratio: float | None = None, what: str | None = None) -> SimpleNamespace:
-    return SimpleNamespace(event_type=kind, payer_id=payer, payee_id=payee, device_id=device, amount=amount, fee=fee, ratio=ratio, what=what)
+    ids = {"payer_id": payer, "payee_id": payee, "device_id": device}
+    return SimpleNamespace(event_type=kind, **ids, amount=amount, fee=fee, ratio=ratio, what=what)
 
 
 @dataclass

@@ -32,7 +32,8 @@ def every_feature() -> dict[str, Feature]:
         for k, (where, current) in enumerate(product((None, "what is known", "amount > 3"), (False, True))):
             if (n + k) % 3 == 0:
                 more: dict[str, Any] = {"if_none": -7, "has_if_none": True} if (n + k) % 2 else {}
-                f = feature(f"f{n}_{k}", agg, field, window, per, read_with, of, where=where, with_current=current, ending_ms=ending, **more)
+                more |= {"where": where, "with_current": current, "ending_ms": ending}
+                f = feature(f"f{n}_{k}", agg, field, window, per, read_with, of, **more)
                 features[f.name] = f
     return features
 
@@ -50,9 +51,10 @@ def streams(draw: Any) -> list[tuple[Any, int]]:
         now += draw(st.sampled_from([0, 0, 1, 3, 9, 10, 11, 61]))
         payer = draw(st.sampled_from("ab"))
         e = event(
-            draw(st.sampled_from(["payment", "payment", "payment", "login"])), payer, draw(st.sampled_from("bcdefghijklmnop".replace(payer, ""))),
-            draw(st.sampled_from([None, "x", "x"])), draw(st.integers(0, 6)), draw(st.none() | st.integers(-3, 3)),
-            draw(st.none() | st.sampled_from([0.1, 0.2, 0.7, 1e9])), draw(st.none() | st.sampled_from("uvwxyz")),
+            draw(st.sampled_from(["payment", "payment", "payment", "login"])), payer,
+            payee=draw(st.sampled_from("abcdefghijklmnop".replace(payer, ""))), device=draw(st.sampled_from([None, "x", "x"])),
+            amount=draw(st.integers(0, 6)), fee=draw(st.none() | st.integers(-3, 3)),
+            ratio=draw(st.none() | st.sampled_from([0.1, 0.2, 0.7, 1e9])), what=draw(st.none() | st.sampled_from("uvwxyz")),
         )
         events.append((e, now - draw(st.sampled_from([0, 0, 0, 0, 1, 2, 10, 30, 90]))))
     return events

@@ -147,7 +147,7 @@ def series_class(plan: SeriesPlan) -> type[Series]:
     lines += [" " + " = ".join([*(f"self.{slot}" for slot in names["pointers"]), "0"])] if names["pointers"] else []
     lines += [f" self.{slot} = None" for slot, _ in names["tallies"]]
     space: dict[str, Any] = {}
-    exec("\n".join(lines), space)  # noqa: S102 - our own text, made of slot names only
+    exec("\n".join(lines), space)  # our own text, made of slot names only
     slots = [s for group in ("totals", "counts", "columns", "tallies") for s, _ in names[group]] + list(names["pointers"])
     return type("SeriesOf", (Series,), {**names, "__slots__": tuple(slots), "__init__": space["__init__"]})
 
@@ -157,5 +157,5 @@ def profile_class(kind: str, slots: Sequence[str]) -> type[Profile]:
     lines = ["def __init__(self):", f" self.at = {BEFORE_EVERYTHING}", " self.ledger = None"]
     lines += [f" self.{slot} = None" for slot in slots]
     space: dict[str, Any] = {}
-    exec("\n".join(lines), space)  # noqa: S102 - our own text, made of slot names only
+    exec("\n".join(lines), space)  # our own text, made of slot names only
     return type(f"ProfileOf_{kind}", (Profile,), {"__slots__": tuple(slots), "slots": tuple(slots), "__init__": space["__init__"]})

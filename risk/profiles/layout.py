@@ -39,7 +39,7 @@ class Layout:
         self._kinds = {kind: Kind(kind, self.series) for kind in sorted(kinds)}
         cold = {f.name: max(since.get(key, 0) for key in coverage_keys(f)) for f in features.values()}
         self.touches: Mapping[str, tuple[Touch, ...]] = {
-            event: tuple(Touch(plan, self._kinds[plan.kind], types, predicate, cold) for plan in of_event) for event, of_event in plans.items()
+            event: tuple(Touch(plan, self._kinds[plan.kind], types, predicate, cold) for plan in touches) for event, touches in plans.items()
         }
 
     def profile(self, kind: str) -> Profile:

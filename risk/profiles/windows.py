@@ -56,20 +56,23 @@ class Period:
 
     def turn(self, t: int) -> None:
         """Stand on the period that holds t."""
-        local = (EPOCH + timedelta(milliseconds=t)).astimezone(self.zone)
+        zone = self.zone
+        local = (EPOCH + timedelta(milliseconds=t)).astimezone(zone)
         year, month, day = local.year, local.month, local.day
         if self.unit == "year":
-            first, following = datetime(year, 1, 1), datetime(year + 1, 1, 1)
+            first, following = datetime(year, 1, 1, tzinfo=zone), datetime(year + 1, 1, 1, tzinfo=zone)
         elif self.unit == "month":
-            first = datetime(year, month, 1)
-            following = datetime(year + month // 12, month % 12 + 1, 1)
+            first = datetime(year, month, 1, tzinfo=zone)
+            following = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=zone)
         elif self.unit == "week":
-            first = datetime(year, month, day) - timedelta(days=local.weekday())
+            first = datetime(year, month, day, tzinfo=zone) - timedelta(days=local.weekday())
             following = first + timedelta(days=7)
         else:
-            first = datetime(year, month, day)
+            first = datetime(year, month, day, tzinfo=zone)
             following = first + timedelta(days=1)
-        self.start, self.end = self._instant(first), self._instant(following)
+        # Days are added to the wall clock, so a day may have 23 or 25 hours. Where a zone skips midnight, the earlier offset
+        # (fold=0) gives the very moment of the change: the day's first instant.
+        self.start, self.end = (first - EPOCH) // MILLISECOND, (following - EPOCH) // MILLISECOND
         self.before = self.start - 1
 
     def start_of(self, t: int) -> int:
@@ -77,7 +80,3 @@ class Period:
         if not self.start <= t < self.end:
             self.turn(t)
         return self.start
-
-    def _instant(self, midnight: datetime) -> int:
-        # Where a zone skips midnight, the earlier offset (fold=0) gives the very moment of the change: the day's first instant.
-        return (midnight.replace(tzinfo=self.zone) - EPOCH) // MILLISECOND
