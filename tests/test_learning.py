@@ -18,7 +18,21 @@ from hypothesis import strategies as st
 from river import checks, linear_model, optim, preprocessing
 
 from risk.declared import ModelDecl, ModelInput
-from risk.learning import BadRecord, Known, Learner, ModelError, Offer, Version, apply, label_record, offer_record, record, signature_of
+from risk.learning import (
+    BadRecord,
+    Entry,
+    Known,
+    Learner,
+    ModelError,
+    Offer,
+    Settled,
+    Version,
+    apply,
+    label_record,
+    offer_record,
+    record,
+    signature_of,
+)
 from risk.learning.logistic import OnlineLogistic
 from risk.learning.quality import Window, auc, average_precision, log_loss
 
@@ -45,24 +59,28 @@ def drawn(rng: random.Random, fraud: bool = False) -> list[float | None]:
     return [None if rng.random() < 0.1 else value for value in x]
 
 
-def entries(seed: int, n: int) -> list[Offer | Known]:
+def entries(seed: int, n: int) -> list[Entry]:
     """Offers, and labels that are late, early, repeated, contradicting, unsure and of other kinds."""
     rng = random.Random(seed)
-    found: list[Offer | Known] = []
+    found: list[Entry] = []
     for i in range(n):
         fraud = rng.random() < 0.2
         found.append(Offer(f"p{i}", tuple(drawn(rng, fraud)), i * 3_600_000, rng.random() < 0.9))
         for _ in range(rng.randrange(3)):
             verdict = rng.choice(["fraud", "legitimate", "unsure", "fraud" if fraud else "legitimate"])
             kind = rng.choice(["chargeback", "claim", "promo"])
+            if rng.random() < 0.2:
+                found.append(Settled(f"p{max(0, i - rng.randrange(40))}", rng.random() < 0.5))
             found.append(Known(f"p{max(0, i + rng.randrange(-200, 20))}", verdict, kind, rng.randrange(1, 4), i * 3_600_000))
     return found
 
 
-def told(learner: Learner, sequence: list[Offer | Known]) -> Learner:
+def told(learner: Learner, sequence: list[Entry]) -> Learner:
     for entry in sequence:
         if isinstance(entry, Offer):
             learner.offer(entry.payment_id, entry.x, entry.decided_ms, entry.let_through)
+        elif isinstance(entry, Settled):
+            learner.settle(entry.payment_id, entry.let_through)
         else:
             learner.label(entry.payment_id, entry.verdict, entry.kind, entry.version, entry.known_ms)
     return learner
@@ -274,6 +292,25 @@ def test_a_payment_that_was_stopped_is_never_presumed_legitimate() -> None:
     learner = offered(let_through=False, presume_after_days=1)
     learner.offer("p2", X, 90 * DAY, False)
     assert learner.lessons == 0
+
+
+def test_a_payment_that_was_declined_or_reversed_is_not_presumed_legitimate() -> None:
+    learner = offered(presume_after_days=1)
+    learner.settle("p1", False)
+    learner.settle("p9", False)
+    learner.offer("p2", X, 90 * DAY, False)
+    assert (learner.lessons, learner.quality()["settlements_unknown"]) == (0, 1)
+    learner.label("p1", "fraud", "claim", 1, 91 * DAY)
+    assert learner.lessons == 1, "its label still teaches"
+
+
+def test_a_review_that_was_released_and_approved_is_presumed_legitimate_once() -> None:
+    learner = offered(let_through=False, presume_after_days=1)
+    learner.settle("p1", True)
+    learner.settle("p1", True)
+    learner.offer("p2", X, 90 * DAY, False)
+    learner.offer("p3", X, 91 * DAY, False)
+    assert (learner.lessons, learner.quality()["presumed_legitimate"]) == (1, 1)
 
 
 def test_a_payment_with_a_label_is_not_presumed_again() -> None:

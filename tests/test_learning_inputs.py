@@ -267,6 +267,6 @@ def test_a_fixed_model_weighs_single_columns_and_each_has_its_weight(given: Mode
         fixed_version(fixed(given))
 
 
-def test_scoring_does_not_import_river() -> None:
-    code = "import sys, risk.learning as l; l.scorer; assert not any(m.startswith('river') for m in sys.modules); l.Learner"
+def test_scoring_and_writing_the_log_do_not_import_river() -> None:
+    code = "import sys, risk.learning as l; l.scorer, l.record; assert not any(m.startswith('river') for m in sys.modules); l.Learner"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)

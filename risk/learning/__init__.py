@@ -14,15 +14,17 @@ from risk.learning.version import Version, VersionError, fixed_version
 
 if TYPE_CHECKING:
     from risk.learning.learner import SETTINGS, Learner, settings_of
-    from risk.learning.log import BadRecord, Known, Offer, apply, entries_of, label_record, offer_record, record
+    from risk.learning.log import BadRecord, Entry, Known, Offer, Settled, apply, entries_of, label_record, offer_record, record
 
 __all__ = [
     "SETTINGS",
     "BadRecord",
+    "Entry",
     "Known",
     "Learner",
     "ModelError",
     "Offer",
+    "Settled",
     "Version",
     "VersionError",
     "apply",
@@ -39,7 +41,10 @@ __all__ = [
 
 _LATER = {
     **dict.fromkeys(("SETTINGS", "Learner", "settings_of"), "risk.learning.learner"),
-    **dict.fromkeys(("BadRecord", "Known", "Offer", "apply", "entries_of", "label_record", "offer_record", "record"), "risk.learning.log"),
+    **dict.fromkeys(
+        ("BadRecord", "Entry", "Known", "Offer", "Settled", "apply", "entries_of", "label_record", "offer_record", "record"),
+        "risk.learning.log",
+    ),
 }
 
 

@@ -82,14 +82,29 @@ class Ledger:
         if len(self.held) > self.pending_max:
             _, oldest = self.held.popitem(last=False)
             self.counts["pending_dropped" if oldest.taught is None else "taught_dropped"] += 1
-        if let_through and self.presume_after_ms is not None:
-            heapq.heappush(self._due, (decided_ms + self.presume_after_ms, payment_id))
-            if len(self._due) > 2 * len(self.held) + 64:
-                self._due = sorted(due for due in self._due if self._is_open(due[1]))
+        if let_through:
+            self._expect(held)
         early = self.waiting.pop(payment_id, None)
         lessons = [] if early is None else self._judge(held, early)
         self._newest_ms = max(self._newest_ms, decided_ms)
         return lessons + self._presumed()
+
+    def settle(self, payment_id: str, let_through: bool) -> None:
+        """What became of a payment after its decision: declined, reversed or expired (False), or released and approved (True)."""
+        held = self.held.get(payment_id)
+        if held is None:
+            self.counts["settlements_unknown"] += 1
+            return
+        if let_through and not held.let_through:
+            self._expect(held)
+        held.let_through = let_through
+
+    def _expect(self, held: Held) -> None:
+        if self.presume_after_ms is None:
+            return
+        heapq.heappush(self._due, (held.decided_ms + self.presume_after_ms, held.payment_id))
+        if len(self._due) > 2 * len(self.held) + 64:
+            self._due = sorted({due for due in self._due if self._is_presumable(due[1])})
 
     def label(self, label: Label) -> list[Lesson]:
         """A verdict. One that comes before its payment waits for it."""
@@ -123,15 +138,15 @@ class Ledger:
             return []
         return self._lesson(held, label.verdict == "fraud", presumed=False)
 
-    def _is_open(self, payment_id: str) -> bool:
+    def _is_presumable(self, payment_id: str) -> bool:
         held = self.held.get(payment_id)
-        return held is not None and held.open
+        return held is not None and held.open and held.let_through
 
     def _presumed(self) -> list[Lesson]:
         lessons: list[Lesson] = []
         while self._due and self._due[0][0] <= self._newest_ms:
             payment_id = heapq.heappop(self._due)[1]
-            if self._is_open(payment_id):
+            if self._is_presumable(payment_id):
                 held = self.held[payment_id]
                 held.open = False
                 self.counts["presumed_legitimate"] += 1

@@ -1,7 +1,7 @@
 """The one learner of a group: payments and labels in, lessons learned, versions out.
 
-Rule 1: all that it is follows from the sequence of ``offer`` and ``label`` calls. The same sequence gives the same versions, with the
-same hashes, in any process: so the learn log, in its order, is the learner's state (``log.py``), and nothing else is saved.
+Rule 1: all that it is follows from the sequence of ``offer``, ``settle`` and ``label`` calls. The same sequence gives the same
+versions, with the same hashes, in any process: so the learn log, in its order, is the learner's state, and nothing else is saved.
 Rule 2: scored before learned. The score that quality is measured by is made before the example is learned.
 Rule 3: a version that fails its checks is not published, and ``unfit`` says why.
 """
@@ -89,6 +89,10 @@ class Learner:
             raise ValueError(f"{len(x)} inputs offered, {len(self.codings)} expected")
         self._learn(self.ledger.offer(payment_id, x, decided_ms, let_through))
 
+    def settle(self, payment_id: str, let_through: bool) -> None:
+        """What became of a payment: one that was declined, reversed or expired must not be presumed legitimate."""
+        self.ledger.settle(payment_id, let_through)
+
     def label(self, payment_id: str, verdict: str, kind: str, version: int, known_ms: int) -> None:
         """What became known of a payment. Learned at once; before its payment, it waits."""
         self._learn(self.ledger.label(Label(payment_id, verdict, kind, version, known_ms)))
@@ -144,7 +148,7 @@ class Learner:
 COUNTED = (
     "offers", "offers_repeated", "labels_fraud", "labels_legitimate", "labels_unsure", "presumed_legitimate", "corrections",
     "labels_confirmed", "labels_repeated", "labels_outdated", "labels_other_kind", "labels_malformed",
-    "offers_of_another_model", "pending_dropped", "taught_dropped", "waiting_dropped",
+    "offers_of_another_model", "settlements_unknown", "pending_dropped", "taught_dropped", "waiting_dropped",
 )  # fmt: skip
 """What the ledger counts; all are in ``quality``."""
 

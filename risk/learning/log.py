@@ -1,17 +1,18 @@
 """The learn log: what the learner was told, in the order it was told. The log is the learner's state.
 
-Rule 1: one record holds any number of offers and labels, in order; replaying all records in order makes the same learner.
+Rule 1: one record holds any number of entries, in order; replaying all records in order makes the same learner.
 Rule 2: a record of a model that reads other inputs is skipped and counted, never half learned; corrupt bytes raise ``BadRecord``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from risk.learning.labels import Label
-from risk.learning.learner import Learner
+if TYPE_CHECKING:
+    from risk.learning.learner import Learner  # deciders write this log, and need no River
 
 FORMAT = 1
 
@@ -39,13 +40,23 @@ class Known(msgspec.Struct, frozen=True, array_like=True, tag="l", forbid_unknow
     known_ms: int
 
 
+class Settled(msgspec.Struct, frozen=True, array_like=True, tag="s", forbid_unknown_fields=True):
+    """What became of a payment: the arguments of ``Learner.settle``."""
+
+    payment_id: str
+    let_through: bool
+
+
+Entry = Offer | Known | Settled
+
+
 class _Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     format: int
     signature: str
-    entries: list[Offer | Known]
+    entries: list[Entry]
 
 
-def record(signature: str, entries: Iterable[Offer | Known]) -> bytes:
+def record(signature: str, entries: Iterable[Entry]) -> bytes:
     """One record. ``signature``: ``signature_of(model)``, under which the offers were encoded."""
     return msgspec.msgpack.encode(_Record(FORMAT, signature, list(entries)))
 
@@ -60,7 +71,7 @@ def label_record(signature: str, payment_id: str, verdict: str, kind: str, versi
     return record(signature, [Known(payment_id, verdict, kind, version, known_ms)])
 
 
-def entries_of(raw: bytes) -> tuple[str, list[Offer | Known]]:
+def entries_of(raw: bytes) -> tuple[str, list[Entry]]:
     """Signature and entries of a record. Raises BadRecord."""
     try:
         read = msgspec.msgpack.decode(raw, type=_Record)
@@ -74,7 +85,7 @@ def entries_of(raw: bytes) -> tuple[str, list[Offer | Known]]:
 def apply(learner: Learner, raw: bytes) -> int:
     """Tell the learner what a record says; the number of entries taken. Raises BadRecord, with nothing taken.
 
-    Labels mean the same under any model; offers are taken only under the learner's own signature.
+    Labels and settlements mean the same under any model; offers are taken only under the learner's own signature.
     """
     signature, entries = entries_of(raw)
     ours = signature == learner.signature
@@ -83,7 +94,9 @@ def apply(learner: Learner, raw: bytes) -> int:
     taken = 0
     for entry in entries:
         if isinstance(entry, Known):
-            learner.label(*Label(entry.payment_id, entry.verdict, entry.kind, entry.version, entry.known_ms))
+            learner.label(entry.payment_id, entry.verdict, entry.kind, entry.version, entry.known_ms)
+        elif isinstance(entry, Settled):
+            learner.settle(entry.payment_id, entry.let_through)
         elif ours:
             learner.offer(entry.payment_id, entry.x, entry.decided_ms, entry.let_through)
         else:
