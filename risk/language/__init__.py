@@ -9,4 +9,9 @@ from risk.language.load import Loaded, examine, load
 from risk.language.problems import Problem, RuleFileError, render
 from risk.language.ruleset import Case, CheckedRule, Override, RuleSet, Segment
 
-__all__ = ["Case", "CheckedRule", "Loaded", "Override", "Problem", "RuleFileError", "RuleSet", "Segment", "examine", "load", "render"]
+try:
+    from risk.language.compile import Judge
+except ModuleNotFoundError:
+    Judge = object  # type: ignore[assignment,misc]
+
+__all__ = ["Case", "CheckedRule", "Judge", "Loaded", "Override", "Problem", "RuleFileError", "RuleSet", "Segment", "examine", "load", "render"]

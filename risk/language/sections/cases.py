@@ -15,7 +15,7 @@ from risk.language.sections.keys import Keys, as_block, duration_ms, moment_ms
 from risk.language.sections.policy import check_action
 from risk.language.sections.rules import RuleDraft
 from risk.language.source import Block, Items, Node, Problems, Scalar
-from risk.language.written import described
+from risk.language.values import described
 
 CASE_KEYS = ("it", "events", "given", "expect", "todo", "at")
 STEP_KEYS = ("event", "repeat", "every", "after", "at")

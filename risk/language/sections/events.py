@@ -13,7 +13,7 @@ from risk.language.condition import Fault
 from risk.language.problems import did_you_mean
 from risk.language.sections.keys import RESERVED, Keys, as_block, check_name, shape
 from risk.language.source import Block, Items, Node, Problems, Scalar
-from risk.language.written import value_of
+from risk.language.values import value_of
 from risk.money import DECIMALS
 
 FIELDS_MAX = 400

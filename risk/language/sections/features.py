@@ -16,7 +16,7 @@ from risk.language.sections.events import common_fields
 from risk.language.sections.keys import Keys, as_block, check_name, duration_ms
 from risk.language.sections.policy import WINDOW_FORMS, Settings, read_window
 from risk.language.source import Node, Problems, Scalar
-from risk.language.written import Ago, described, value_of
+from risk.language.values import Ago, described, value_of
 from risk.money import Money
 
 AGGREGATES = get_args(Aggregate)

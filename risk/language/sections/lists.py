@@ -11,7 +11,7 @@ from risk.language.condition import Fault
 from risk.language.sections.events import read_type
 from risk.language.sections.keys import Keys, as_block, check_name
 from risk.language.source import Items, Node, Problems, Scalar
-from risk.language.written import Ago, value_of
+from risk.language.values import Ago, value_of
 
 LIST_KEYS = ("of", "values", "source", "about", "owner", "review_by", "confidential")
 ENTRY_KEYS = ("value", "until", "why", "by")

@@ -13,14 +13,14 @@ from risk.language.problems import did_you_mean, nearest, one_of
 from risk.language.sections.keys import Keys, as_block, number
 from risk.language.sections.policy import is_zone
 from risk.language.source import Block, Items, Node, Problems, Scalar
-from risk.language.written import described
+from risk.language.values import described
 
 MODEL_KEYS = ("name", "learner", "bias", "decimals", "settings", "trains_on", "inputs", "about")
 INPUT_KEYS = ("read", "as", "half", "buckets", "zone", "weight", "about")
 ENCODINGS: tuple[str, ...] = get_args(get_type_hints(ModelInput)["encoding"])
-NUMERIC = ("int", "number", "money", "duration")
+NUMERIC = ("int", "number", "bool", "time", "duration", "money")  # a time is read as its age
 READS: Mapping[str, tuple[str, ...]] = {
-    "number": (*NUMERIC, "bool"),
+    "number": NUMERIC,
     "log": NUMERIC,
     "saturating": NUMERIC,
     "category": ("text", "id", "enum", "country", "bool", "int"),

@@ -15,7 +15,7 @@ from risk.language.sections.keys import Keys, as_block
 from risk.language.sections.macros import Macro
 from risk.language.sections.rules import MODES, RuleDraft
 from risk.language.source import Items, Node, Problems, Scalar
-from risk.language.written import described, value_of
+from risk.language.values import described, value_of
 
 OVERRIDE_KEYS = ("rule", "for", "set", "mode", "until", "owner", "why")
 
