@@ -150,17 +150,20 @@ class Trial:
     def _differs(self, expected: Expected, seen: _Seen, case: Case) -> str | None:
         """What the last event led to, against the details that a test names."""
         outcome = seen.outcome
+        ruling = outcome.ruling if outcome is not None else None
+        facets = (
+            ("action", expected.action, ruling and ruling.action),
+            ("score", expected.score, ruling and ruling.score),
+            ("reasons", expected.reasons, self.rule.reasons if ruling and ruling.acting else ()),
+            ("obligations", expected.obligations, tuple(str(each["do"]) for each in ruling.obligations) if ruling else ()),
+            ("report", expected.reports, tuple(str(each["kind"]) for each in ruling.reports) if ruling else ()),
+        )
         if outcome is None:
-            details = expected.action or expected.score or expected.reasons or expected.values
-            return "the last event wants no decision, so nothing can be expected of it" if details else None
-        fired = f"(fired: {', '.join(outcome.fired_names) or 'nothing'})"
-        if expected.action is not None and outcome.action != expected.action:
-            return f"expected action {expected.action}, got {outcome.action} {fired}"
-        if expected.score is not None and outcome.ruling.score != expected.score:
-            return f"expected score {expected.score}, got {outcome.ruling.score} {fired}"
-        reasons = self.rule.reasons if outcome.ruling.acting else ()
-        if expected.reasons is not None and reasons != expected.reasons:
-            return f"expected reasons {', '.join(expected.reasons) or 'none'}, got {', '.join(reasons) or 'none'} {fired}"
+            asked = bool(expected.values) or any(wanted is not None for _, wanted, _ in facets)
+            return "the last event wants no decision, so nothing can be expected of it" if asked else None
+        for what, wanted, got in facets:
+            if wanted is not None and wanted != got:
+                return f"expected {what} {_said(wanted)}, got {_said(got)} (fired: {_said(tuple(outcome.fired_names), 'nothing')})"
         held = dict(zip(outcome.names, outcome.values, strict=True))
         for name, text in expected.values.items():
             kind, got = self._value(name, held, seen.event, case)
@@ -200,6 +203,10 @@ def _agrees(expected: str, verdict: str) -> bool:
     if expected.startswith("not "):
         return verdict != expected[4:]
     return verdict == expected
+
+
+def _said(what: Any, nothing: str = "none") -> str:
+    return (", ".join(what) or nothing) if isinstance(what, tuple) else str(what)
 
 
 def _equal(wanted: Any, got: Any) -> bool:

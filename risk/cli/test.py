@@ -116,7 +116,8 @@ def junit_xml(results: Sequence[Result], shown: Shown, seconds: dict[str, float]
         for result in of_rule:
             _junit_case(suite, result.rule, result, shown)
     Xml.indent(root)
-    return Xml.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    written: bytes = Xml.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written + b"\n"
 
 
 def _junit_case(suite: Xml.Element, rule: Rule, result: Result, shown: Shown) -> None:

@@ -22,7 +22,6 @@ from risk.language.sections.events import read_value
 from risk.language.sections.keys import duration_ms, moment_ms
 from risk.language.source import Block, Items, Node, Problems, Scalar
 from risk.language.values import Ago
-from risk.money import Money
 
 START_MS = 1_799_035_200_000
 """2027-01-04T04:00:00Z, noon of a Monday in Shanghai."""
@@ -60,12 +59,14 @@ class Expected:
     action: str | None = None
     score: int | None = None
     reasons: tuple[str, ...] | None = None
+    obligations: tuple[str, ...] | None = None
+    reports: tuple[str, ...] | None = None
     values: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A test ready to run. ``given``: values of features, the same at every event."""
+    """A test ready to run. ``given``: values of features, the same at every event (the model's score is on the steps)."""
 
     steps: tuple[Step, ...]
     given: Mapping[str, Any]
@@ -75,18 +76,22 @@ class Script:
 def script_of(ruleset: RuleSet, rule: Rule, case: Case, number: int) -> Script:
     """``number`` tells this test's ids from those of other tests. Raises CaseError."""
     given: dict[str, Any] = {}
+    score: float | None = None
     for key, node in case.given or ():
+        if key.text == SCORE:
+            score = _score(node)
+            continue
         feature = ruleset.features.get(key.text)
         if feature is None or not isinstance(node, Scalar):
             raise CaseError(key.place, f"`{key.text}` is not a feature that can be given")
         given[key.text] = value_as(node.text, feature.type, node.place)
-    return Script(tuple(_Sequence(ruleset, rule, number).steps(case)), given, _expected(case))
+    return Script(tuple(_Sequence(ruleset, rule, number, score).steps(case)), given, _expected(case))
 
 
 def value_as(text: str, kind: FieldType, place: Place) -> Any:
-    """A value of a feature or a field as tests write it; `missing` is unknown, `never` says that nothing ever happened."""
-    if text in ("missing", "never"):
-        return None if text == "missing" else NEVER
+    """A value of a feature or a field as tests write it; `missing` and `unknown` are one, `never` says that nothing ever happened."""
+    if text in ("missing", "unknown", "never"):
+        return NEVER if text == "never" else None
     found = literal(text, kind)
     if isinstance(found, Fault):
         raise CaseError(place, found.message)
@@ -96,17 +101,20 @@ def value_as(text: str, kind: FieldType, place: Place) -> Any:
 class _Sequence:
     """Turns the items of one test into its events, in order."""
 
-    def __init__(self, ruleset: RuleSet, rule: Rule, number: int) -> None:
+    def __init__(self, ruleset: RuleSet, rule: Rule, number: int, score: float | None) -> None:
         self.types = ruleset.schema.types
-        self.default = rule.events[0]
+        self.usual = next((name for name in rule.events if self.types[name].default), rule.events[0])
         self.number = number
+        self.score = score
         self.clock_ms = START_MS
         self.made = 0
 
     def steps(self, case: Case) -> list[Step]:
         found: list[Step] = []
+        if isinstance(case.node, Block) and (start := _text(case.node, "at")) is not None:
+            self.clock_ms = _moment(case.node, start)
         for item in case.events:
-            name = _text(item, "event") or self.default
+            name = _text(item, "event") or self.usual
             if name not in self.types:
                 raise CaseError(item.place, f"unknown event `{name}`")
             repeat = int(_text(item, "repeat") or 1)
@@ -120,10 +128,7 @@ class _Sequence:
     def _tick(self, item: Block, n: int) -> None:
         at, after = _text(item, "at"), _text(item, "after")
         if n == 1 and at is not None:
-            moment = moment_ms(at)
-            if moment is None:
-                raise CaseError(item.place, f"`{at}` is not a time")
-            self.clock_ms = moment
+            self.clock_ms = _moment(item, at)
         elif n == 1 and after is not None:
             self.clock_ms += _duration(item, after)
         elif self.made:
@@ -135,7 +140,7 @@ class _Sequence:
         if kind.decide:
             values["payment_id"] = f"pay_t{self.number}_{self.made}"
         values["occurred_at"] = self.clock_ms
-        score: float | None = None
+        score = self.score
         for key, node in item:
             if key.text == SCORE:
                 score = _score(node)
@@ -144,8 +149,6 @@ class _Sequence:
         for name, value in values.items():
             if isinstance(value, Ago):
                 values[name] = self.clock_ms - value.ms
-            elif isinstance(value, tuple) and kind.fields[name].type.kind == "money":
-                values[name] = Money(*value)
         moment = kind.fields["occurred_at"].path
         for other in kind.fields.values():
             if other.path == moment and values.get(other.name) is not None and other.name != "occurred_at":
@@ -187,11 +190,19 @@ def _text(block: Block, key: str) -> str | None:
     return node.text.strip() if isinstance(node, Scalar) else None
 
 
+def _moment(item: Block, text: str) -> int:
+    found = moment_ms(text)
+    if found is None:
+        raise CaseError(item.place, f"`{text}` is not a time")
+    return found
+
+
 def _duration(item: Block, text: str) -> int:
-    found = duration_ms(text)
+    """Milliseconds; `-1s` goes back, for events that are stamped earlier than they arrive."""
+    found = duration_ms(text.removeprefix("-"))
     if found is None:
         raise CaseError(item.place, f"`{text}` is not a duration")
-    return found
+    return -found if text.startswith("-") else found
 
 
 def _expected(case: Case) -> Expected:
@@ -203,16 +214,23 @@ def _expected(case: Case) -> Expected:
         answer = _text(said, word)
         if answer is not None:
             last = word if answer == "true" else "not " + word
-    fires_on, reasons, values, score = said.get("fires_on"), said.get("reasons"), said.get("values"), _text(said, "score")
+    fires_on, values, score = said.get("fires_on"), said.get("values"), _text(said, "score")
     return Expected(
         last=last,
         silent_all=_text(said, "silent_all") == "true",
         fires_on=None if fires_on is None else tuple(int(text) for text in _texts(fires_on)),
         action=_text(said, "action"),
         score=None if score is None else int(score),
-        reasons=None if reasons is None else tuple(_texts(reasons)),
+        reasons=_words(said, "reasons"),
+        obligations=_words(said, "obligations"),
+        reports=_words(said, "report"),
         values={key.text: node.text.strip() for key, node in values if isinstance(node, Scalar)} if isinstance(values, Block) else {},
     )
+
+
+def _words(said: Block, key: str) -> tuple[str, ...] | None:
+    node = said.get(key)
+    return None if node is None else tuple(_texts(node))
 
 
 def _texts(node: Node) -> list[str]:
