@@ -49,7 +49,7 @@ def simulate(
         if (out is None) == (not to_kafka):
             raise ValueError("either --out FILE or --to-kafka")
         settings = read_settings()
-        start_ms = _milliseconds(start or FILE_START) if start or out else int(time.time() * 1000)
+        start_ms = milliseconds(start or FILE_START) if start or out else int(time.time() * 1000)
         world = World(
             seed,
             start_ms,
@@ -78,7 +78,8 @@ def simulate(
         raise typer.Exit(1) from None
 
 
-def _milliseconds(text: str) -> int:
+def milliseconds(text: str) -> int:
+    """An RFC 3339 time in milliseconds since 1970. Raises ValueError, also for one without a zone."""
     moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     if moment.tzinfo is None:
         raise ValueError(f"--start needs a time zone, like {FILE_START}; got {text!r}")
