@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -75,7 +75,7 @@ def rfc3339(ms: int) -> str:
     second, rest = divmod(ms, 1000)
     held, text = _second
     if held != second:
-        text = datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+        text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         _second = (second, text)
     return f"{text}.{rest:03d}Z"
 
@@ -132,7 +132,7 @@ class Writer:
                 "ruleset": self._ruleset,
                 "lists": self._lists,
                 "model": {"version": model_version, "score": outcome.model_score, "top": [list(t) for t in top]},
-                "values": dict(zip(outcome.names, outcome.values)),
+                "values": dict(zip(outcome.names, outcome.values, strict=True)),
                 "bounds": {},
                 "unknown": outcome.unknown,
                 "rules": self._rules(outcome, ruling.acting),

@@ -1,0 +1,1 @@
+"""Where it runs: the Faust app, its agents, topics, settings, metrics and transport. Nothing is decided here."""

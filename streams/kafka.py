@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -129,6 +130,7 @@ class EmbeddedKafka:
             )
         classpath = str(jars() / "*")
         self.data.mkdir(parents=True, exist_ok=True)
+        self._own_data()
         properties = self._write_properties()
         with self.log.open("wb") as log:
             if not (self.data / "logs" / "meta.properties").exists():
@@ -170,6 +172,17 @@ class EmbeddedKafka:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
+
+    def _own_data(self) -> None:
+        """Kafka holds a lock on its data while it runs; asking for it first keeps the other's configuration and log whole."""
+        lock = self.data / "logs" / ".lock"
+        if not lock.exists():
+            return
+        with lock.open("r+b") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise KafkaProblem(f"the data are in use: another Kafka runs on {self.data}. Choose another folder with --data.") from None
 
     def _write_properties(self) -> Path:
         path = self.data / "server.properties"

@@ -7,6 +7,7 @@ Never: what a command does.
 from __future__ import annotations
 
 import importlib
+import sys
 
 from risk.cli import app
 from streams.settings import help_text
@@ -18,8 +19,8 @@ EXPLAIN_SETTINGS = ("topics", "worker", "demo")
 """Commands that read the settings: their --help ends with the table."""
 
 
-def _add_commands() -> None:
-    for name in COMMANDS:
+def _add_commands(names: tuple[str, ...]) -> None:
+    for name in names:
         try:
             module = importlib.import_module(f"streams.cli.{name}")
         except ModuleNotFoundError as missing:
@@ -32,5 +33,7 @@ def _add_commands() -> None:
 
 def main() -> None:
     """Run `risk`. Exit codes: 0 done, 1 a finding, 2 a file or a setting is wrong, 3 Kafka cannot be reached."""
-    _add_commands()
+    asked = sys.argv[1:2]
+    # Only the command that was asked for is imported: `risk kafka` need not wait for Faust, nor `risk check` for Kafka.
+    _add_commands(tuple(name for name in COMMANDS if name in asked) or COMMANDS)
     app()

@@ -18,6 +18,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from risk.language import RuleFileError, RuleSet, load
+from risk.measure import measure
 from risk.world import World
 from risk.world.report import Report
 from streams.publish import NotPublished, Published, progress_bar, publish
@@ -64,9 +66,13 @@ def simulate(
                 published = asyncio.run(publish(world, settings, tell=tell))
             typer.echo(published.line())
             return
+        ruleset = load([rules or settings.rules]) if report else None  # before the file: a wrong rule set is told at once
         typer.echo(_write(world, out).line().replace("published", "wrote"), err=str(out) == "-")
-        if report:
-            _report(world, rules or settings.rules, Console(stderr=str(out) == "-"))
+        if ruleset is not None:
+            _report(world, ruleset, Console(stderr=str(out) == "-"))
+    except RuleFileError as wrong:
+        typer.echo(wrong.report, err=True)
+        raise typer.Exit(2) from None
     except (SettingsProblem, TopicProblem, ValueError, OSError) as problem:
         typer.echo(str(problem), err=True)
         raise typer.Exit(2) from None
@@ -102,33 +108,12 @@ def _write_lines(world: World, file: TextIO) -> Published:
     return Published(counts, time.monotonic() - began)
 
 
-def _report(world: World, rules: Path, console: Console) -> None:
-    """Play the world once more through the engine, in process, and print what the rules made of it."""
-    # Imported late: to write a file needs no rule set, and no engine.
-    from risk.engine import InProcess
-    from risk.events import BadEvent
-    from risk.language import RuleFileError, load
-
-    try:
-        ruleset = load([rules])
-    except RuleFileError as wrong:
-        raise ValueError("\n".join(str(problem) for problem in wrong.problems)) from wrong
-    engine, figures, refused = InProcess(ruleset), Report(ruleset.rules), 0
-    mildest = ruleset.policy.actions[0]
-    for record in world:
-        try:
-            event = ruleset.schema.decode(record.value, record.due_ms)
-        except BadEvent:
-            refused += 1
-            continue
-        outcome = engine.feed(event)
-        if outcome is not None:
-            payment_id = event.payment_id
-            attack, episode = world.truth.get(payment_id), world.episodes.get(payment_id)
-            figures.add(attack, episode, outcome.fired_names, outcome.action, stopped=outcome.action != mildest)
+def _report(world: World, ruleset: RuleSet, console: Console) -> None:
+    """Play the world once more, through the engine, and print what the rules made of it."""
+    figures, refused = measure(world, ruleset)
     print_report(figures, console)
     if refused:
-        console.print(f"{refused:,} messages could not be read under {rules}")
+        console.print(f"{refused:,} messages could not be read under this rule set")
 
 
 def print_report(figures: Report, console: Console) -> None:

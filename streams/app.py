@@ -1,0 +1,130 @@
+"""The Faust app: wiring only. Four agents, one for each thing that comes in; each hands its batch to the worker and is a screen long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import faust
+
+from risk.engine import Engine
+from risk.language import RuleSet
+from risk.learning import Version, fixed_version
+from streams.broadcast import Models, publish_ruleset, publish_version
+from streams.decide import decide_waiting
+from streams.observe import apply_touches
+from streams.outbox import Outbox
+from streams.settings import Settings
+from streams.topics import names
+from streams.transport import Batch
+from streams.wire import INPUT_TOPICS, decode_answers
+from streams.worker import Worker
+
+BATCH_BYTES = 512 * 1024
+
+
+def make_app(settings: Settings, ruleset: RuleSet, instance: str, fail: Callable[[BaseException], None]) -> tuple[faust.App, Worker]:
+    """The app of one worker, not yet started. ``instance`` tells workers apart in epochs; ``fail`` is told what it cannot go on after."""
+    topics = names(settings)
+    app = faust.App(
+        settings.id,
+        broker=[f"riskbatch://{broker}" for broker in settings.brokers.split(",")],
+        broker_client_id=f"{settings.id}-{instance}",
+        broker_session_timeout=settings.session_ms / 1000,
+        broker_heartbeat_interval=settings.session_ms / 6000,
+        broker_request_timeout=max(30.0, settings.session_ms / 1000 + 1),
+        broker_rebalance_timeout=30.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=2 * 2**20,
+        producer_max_batch_size=BATCH_BYTES,
+        producer_max_request_size=16 * 2**20,
+        producer_linger_ms=0,
+        producer_request_timeout=120.0,
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        autodiscover=False,
+        datadir=str(settings.state / instance),
+        version=1,
+    )
+    engine = Engine(ruleset)
+    worker = Worker(settings, engine, topics, instance, lambda: _begin(app, worker), fail)
+    app.gate = worker
+    _add_agents(app, worker, topics)
+    return app, worker
+
+
+def _add_agents(app: faust.App, worker: Worker, topics: dict[str, str]) -> None:
+    agents = {route: INPUT_TOPICS, observe: ("touches",), decide: ("values",), learn: ("learn",)}
+    for body, roles in agents.items():
+
+        async def agent(batches: AsyncIterator[Batch], body: Body = body) -> None:
+            await body(worker, batches)
+
+        topic = app.topic(*(topics[role] for role in roles), value_type=Batch, value_serializer="batch", acks=False)
+        app.agent(topic, name=body.__name__)(agent)
+
+
+Body = Callable[[Worker, AsyncIterator[Batch]], Awaitable[None]]
+
+
+async def route(worker: Worker, batches: AsyncIterator[Batch]) -> None:
+    """Payments, activity and labels, in merged order."""
+    async for batch in batches:
+        worker.take_in(batch)
+        await worker.work()
+
+
+async def observe(worker: Worker, batches: AsyncIterator[Batch]) -> None:
+    """Touches that other workers send for profiles that live here."""
+    async for batch in batches:
+        for source, record in worker.fresh(batch):
+            apply_touches(worker, source, record)
+        worker.end_slice()
+
+
+async def decide(worker: Worker, batches: AsyncIterator[Batch]) -> None:
+    """Answers of profiles on other workers; a payment is decided when its last one is in."""
+    async for batch in batches:
+        for _, record in worker.fresh(batch):
+            for answer in decode_answers(record.value).answers:
+                awaited, waiting = worker.pending.answer(answer.source, answer.offset, answer.number, answer.values)
+                if waiting is not None:
+                    decide_waiting(worker, waiting)
+                elif not awaited:
+                    worker.metrics.add("risk_answers_unwanted_total")
+        worker.end_slice()
+
+
+async def learn(worker: Worker, batches: AsyncIterator[Batch]) -> None:
+    """Decided payments and labels, where this worker owns the one learner of the group."""
+    async for batch in batches:
+        for _, record in worker.fresh(batch):
+            version = worker.teaching.learn(record)
+            if version is not None:
+                await publish_version(worker.outbox, worker.topics["models"], version)
+            await asyncio.sleep(0)  # learning never delays a decision: one record, then whoever waits
+
+
+async def _begin(app: faust.App, worker: Worker) -> Models:
+    """Once, before the first partition is taken over: the rule set is published, the newest version of the model is read."""
+    settings, ruleset, topics = worker.settings, worker.engine.ruleset, worker.topics
+    worker.connect(app.consumer, Outbox(app.producer._producer))
+    await publish_ruleset(worker.outbox, topics["rulesets"], ruleset)
+    worker.metrics.only("risk_ruleset_info", ruleset.hash)
+    models = Models(settings.brokers, topics["models"], lambda version: _use(worker, version))
+    await models.start()
+    if ruleset.model is not None and ruleset.model.learner == "fixed":
+        version = fixed_version(ruleset.model)
+        await publish_version(worker.outbox, topics["models"], version)
+        _use(worker, version)
+    return models
+
+
+def _use(worker: Worker, version: Version) -> None:
+    """A new version takes over between two slices of work: every decision is made by one version, whole."""
+    model = worker.engine.ruleset.model
+    if model is not None and version.fits(model):
+        worker.engine.use(version)
+        worker.metrics.only("risk_model_info", version.hash)

@@ -1,0 +1,96 @@
+"""`risk worker`: run one worker until it is told to stop. Several with one RISK_ID share the partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+from typing import Annotated
+
+import typer
+
+from risk.language import RuleFileError, RuleSet, load
+from streams.app import make_app
+from streams.health import Health
+from streams.settings import Settings, SettingsProblem, read_settings
+from streams.topics import NoKafka, TopicProblem, ensure_topics
+
+log = logging.getLogger("streams.worker")
+STOP_SECONDS = 10.0
+
+
+def worker(
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only what goes wrong.")] = False,
+) -> None:
+    """Decide payments: read them from Kafka, apply the rule set in RISK_RULES, write decisions.
+
+    Stops on Ctrl-C or SIGTERM after finishing what it began. Exit codes: 0 stopped, 1 failed (start it again: it recovers),
+    2 rule files or settings are wrong, 3 no Kafka.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("streams").setLevel(logging.WARNING if quiet else logging.INFO)
+    settings, ruleset = _prepared()
+    raise typer.Exit(asyncio.run(_run(settings, ruleset)))
+
+
+def _prepared() -> tuple[Settings, RuleSet]:
+    try:
+        settings = read_settings()
+    except SettingsProblem as problem:
+        _stop(str(problem), 2)
+    try:
+        ruleset = load([settings.rules])
+    except RuleFileError as error:
+        _stop(error.report, 2)
+    except OSError as error:
+        _stop(f"RISK_RULES: {error}", 2)
+    return settings, ruleset
+
+
+def _stop(text: str, code: int) -> None:
+    typer.echo(text, err=True)
+    raise typer.Exit(code)
+
+
+async def _run(settings: Settings, ruleset: RuleSet) -> int:
+    try:
+        await ensure_topics(settings)
+    except NoKafka as error:
+        _stop(str(error), 3)
+    except TopicProblem as problem:
+        _stop(str(problem), 2)
+    stop, failed = asyncio.Event(), []
+
+    def fail(error: BaseException) -> None:
+        if not failed:
+            log.critical("the worker ends: %r", error, exc_info=error)
+        failed.append(error)
+        stop.set()
+
+    instance = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
+    app, worker = make_app(settings, ruleset, instance, fail)
+    health = Health(worker, settings.metrics_port)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    port = await health.start()
+    log.info("metrics at http://127.0.0.1:%d/metrics, rule set %s", port, ruleset.hash[:19])
+    await app.start()
+    # The collector would walk every profile again and again: what is loaded stays, and it runs seldom.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    watch = asyncio.create_task(app.wait_until_stopped())
+    await asyncio.wait([asyncio.create_task(stop.wait()), watch], return_when=asyncio.FIRST_COMPLETED)
+    if app.crashed and not failed:
+        fail(app.crash_reason or RuntimeError("the Faust app crashed"))
+    if failed:
+        os._exit(1)  # nothing is written any more, not even a commit: whoever takes over recovers
+    await asyncio.wait_for(app.stop(), STOP_SECONDS)
+    await health.stop()
+    return 0

@@ -1,0 +1,65 @@
+"""Deciding, once all values are in or the deadline has passed: the outcome becomes a receipt and a decision on their way out.
+
+How a payment is decided is the engine's; here it gets its times, its source and its epoch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from risk.engine import Plan
+from risk.events import Event
+from streams.lane import Written
+from streams.pending import Waiting
+from streams.source import Item, Source
+
+if TYPE_CHECKING:
+    from streams.worker import Shard, Worker
+
+
+def decide(
+    worker: Worker, shard: Shard, source: Source, item: Item, plan: Plan, tid: int, values: Sequence[Any], late_touches: Sequence[int] = ()
+) -> None:
+    """Decide one payment and put it on its partition's lane."""
+    started = time.perf_counter()
+    engine, record, event = worker.engine, item.record, item.event
+    assert not isinstance(event, Exception)
+    outcome = engine.decide(plan, event, values, late_touches)
+    decided_ms = int(time.time() * 1000)
+    late = decided_ms - record.timestamp > worker.settings.deadline_ms
+    raw = engine.schema.to_json(event) if item.extras else record.value
+    version, ruling = engine.version, outcome.ruling
+    top = version.top(outcome.inputs) if version is not None and outcome.inputs is not None and ruling.action != worker.mildest else ()
+    receipt = engine.writer.receipt(
+        event.payment_id, raw, outcome, (source.tp.topic, source.tp.partition, item.offset), record.timestamp, decided_ms,
+        late=late, model_version=version.hash if version is not None else None, top=top,
+    )  # fmt: skip
+    decision = engine.writer.decision(event.payment_id, outcome, receipt, decided_ms, late=late)
+    headers = [("src", f"{source.tp.topic}/{source.tp.partition}/{item.offset}".encode()), shard.ledger.epoch_header]
+    shard.out.append(Written(record.key, receipt, decision, headers, source, item.offset, record.timestamp))
+    if plan.quotas and ruling.action != worker.mildest:
+        release(worker, source, item.offset, plan, event, tid)
+    if outcome.inputs is not None:
+        worker.learn_offer(event.payment_id, outcome.inputs, event.occurred_at, ruling.action == worker.mildest)
+    worker.count(plan, outcome, late, event.occurred_at, decided_ms, time.perf_counter() - started)
+
+
+def decide_waiting(worker: Worker, waiting: Waiting) -> None:
+    """A payment whose last answer came, or whose deadline passed: then what is still missing stays unknown."""
+    shard = worker.shards.get(waiting.source.tp.partition)
+    if shard is not None:
+        decide(worker, shard, waiting.source, waiting.item, waiting.plan, waiting.tid, waiting.values, sorted(waiting.missing))
+
+
+def release(worker: Worker, source: Source, offset: int, plan: Plan, event: Event, tid: int) -> None:
+    """A refused payment gives back the quota it reserved, before the next payment is observed where its profiles are here."""
+    homes: set[int] = set()
+    for touch in plan.quotas:
+        key = touch.key(event)
+        if key is not None:
+            worker.settle_quota(touch.kind, key, tid, True, source, offset, homes)
+    if homes:
+        source.more(offset, len(homes))
+        worker.courier.tie(homes, source, offset)

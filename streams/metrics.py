@@ -1,0 +1,140 @@
+"""Every metric, in one catalogue, and the numbers behind them.
+
+Counting is a plain dictionary on the decision path; Prometheus objects are made at a scrape only. Never a card, account or payment
+id as a label: labels come from rule files, topics and tables, all bounded.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+MILLISECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
+LAGS = (0.01, 0.05, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0, 600.0, 3600.0, 86400.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One metric: its name in Prometheus, kind, labels and meaning. ``buckets`` in the metric's own unit."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    meaning: str
+    buckets: tuple[float, ...] = ()
+
+
+CATALOGUE: tuple[Entry, ...] = (
+    Entry("risk_events_total", "counter", ("topic",), "Records read, by topic."),
+    Entry("risk_decisions_total", "counter", ("action",), "Payments decided, by action."),
+    Entry("risk_decisions_degraded_total", "counter", (), "Payments decided without all their values."),
+    Entry("risk_decisions_late_total", "counter", (), "Payments decided after their deadline."),
+    Entry("risk_decisions_failed_total", "counter", (), "Payments decided by on_error: a rule or the model raised."),
+    Entry("risk_repeats_total", "counter", (), "Repeats of a payment already seen: counted, not decided again."),
+    Entry("risk_redeliveries_total", "counter", (), "Records that came again after a takeover."),
+    Entry("risk_rule_hits_total", "counter", ("rule", "mode"), "Times a rule fired."),
+    Entry("risk_rule_unknowns_total", "counter", ("rule",), "Times a rule could not be decided for want of a value."),
+    Entry("risk_values_unknown_total", "counter", ("feature", "cause"), "Values that were unknown, by cause."),
+    Entry("risk_dead_letters_total", "counter", ("reason",), "Records that could not be read, by reason."),
+    Entry("risk_extra_fields_total", "counter", (), "Fields of events that the schema does not know: ignored."),
+    Entry("risk_late_events_total", "counter", ("topic",), "Events older than one already seen in their partition."),
+    Entry("risk_touches_total", "counter", ("where",), "Profiles asked: local in process, remote over Kafka."),
+    Entry("risk_answers_unwanted_total", "counter", (), "Answers of profiles that came after the decision."),
+    Entry("risk_decide_seconds", "histogram", (), "From reading a payment to its decision, before it is written.", MILLISECONDS),
+    Entry("risk_answer_seconds", "histogram", (), "From the broker's timestamp of a payment to the acknowledged decision.", MILLISECONDS),
+    Entry("risk_event_lag_seconds", "histogram", (), "From a payment's own time to its decision.", LAGS),
+    Entry("risk_consumer_lag", "gauge", ("topic", "partition"), "Records not yet read."),
+    Entry("risk_in_flight", "gauge", ("topic", "partition"), "Records read and not yet committed."),
+    Entry("risk_pending", "gauge", (), "Payments that wait for values of remote profiles."),
+    Entry("risk_profiles", "gauge", ("kind",), "Profiles in memory."),
+    Entry("risk_changelog_bytes_total", "counter", (), "Bytes written to the changelog of profiles."),
+    Entry("risk_receipt_bytes_total", "counter", (), "Bytes written to receipts."),
+    Entry("risk_commits_total", "counter", (), "Commits of offsets."),
+    Entry("risk_takeovers_total", "counter", (), "Partitions taken over."),
+    Entry("risk_partitions", "gauge", (), "Partitions that this worker owns."),
+    Entry("risk_ruleset_info", "gauge", ("hash",), "1 for the rule set in force."),
+    Entry("risk_model_info", "gauge", ("version",), "1 for the model version in force."),
+    Entry("risk_model_quality", "gauge", ("measure",), "Prequential quality of the learner: auc, average_precision, log_loss and counts."),
+    Entry("risk_model_scores_missing_total", "counter", (), "Payments decided without a score."),
+    Entry("risk_labels_total", "counter", ("verdict",), "Labels read, by verdict."),
+    Entry("risk_process_resident_bytes", "gauge", (), "Memory of the worker."),
+)
+
+_BY_NAME = {entry.name: entry for entry in CATALOGUE}
+
+
+class Metrics(Collector):
+    """The numbers of one worker. A name that is not in the catalogue is a KeyError."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, dict[tuple[str, ...], float]] = {entry.name: {} for entry in CATALOGUE if entry.kind != "histogram"}
+        self._buckets: dict[str, list[int]] = {e.name: [0] * (len(e.buckets) + 1) for e in CATALOGUE if e.kind == "histogram"}
+        self._sums: dict[str, float] = dict.fromkeys(self._buckets, 0.0)
+        self._bounds: dict[str, tuple[float, ...]] = {e.name: e.buckets for e in CATALOGUE if e.kind == "histogram"}
+        for entry in CATALOGUE:
+            if entry.kind != "histogram" and not entry.labels:
+                self._values[entry.name][()] = 0.0
+
+    def add(self, name: str, *labels: str, by: float = 1) -> None:
+        """Count up."""
+        values = self._values[name]
+        values[labels] = values.get(labels, 0) + by
+
+    def set(self, name: str, value: float, *labels: str) -> None:
+        """Set a gauge."""
+        self._values[name][labels] = value
+
+    def only(self, name: str, *labels: str) -> None:
+        """Make this the one child of an info gauge, with value 1."""
+        self._values[name] = {labels: 1}
+
+    def clear(self, name: str) -> None:
+        """Forget all children of a gauge: what it spoke of is gone."""
+        self._values[name].clear()
+
+    def observe(self, name: str, value: float) -> None:
+        """Put one measurement into its bucket."""
+        self._buckets[name][bisect_left(self._bounds[name], value)] += 1
+        self._sums[name] += value
+
+    def value(self, name: str, *labels: str) -> float:
+        """What a counter or gauge stands at (0 if it never moved)."""
+        return self._values[name].get(labels, 0)
+
+    def total(self, name: str) -> float:
+        """All children of a counter together."""
+        found = 0.0
+        for value in self._values[name].values():
+            found += value
+        return found
+
+    def children(self, name: str) -> dict[tuple[str, ...], float]:
+        """A copy of all children by their labels."""
+        return dict(self._values[name])
+
+    def collect(self) -> Iterator[Metric]:
+        """What a scrape sees."""
+        for entry in CATALOGUE:
+            if entry.kind == "histogram":
+                yield self._histogram(entry)
+                continue
+            family = (CounterMetricFamily if entry.kind == "counter" else GaugeMetricFamily)(
+                entry.name.removesuffix("_total") if entry.kind == "counter" else entry.name, entry.meaning, labels=entry.labels
+            )
+            for labels, value in list(self._values[entry.name].items()):
+                family.add_metric(labels, value)
+            yield family
+
+    def _histogram(self, entry: Entry) -> HistogramMetricFamily:
+        family = HistogramMetricFamily(entry.name, entry.meaning)
+        counts, running, buckets = self._buckets[entry.name], 0, []
+        for bound, count in zip([*entry.buckets, float("inf")], counts, strict=True):
+            running += count
+            buckets.append(("+Inf" if bound == float("inf") else repr(bound), running))
+        family.add_metric((), buckets, self._sums[entry.name])
+        return family

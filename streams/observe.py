@@ -1,0 +1,54 @@
+"""The observe agent's work: touches that came over Kafka are applied to the profiles of this worker, and answered.
+
+``risk.touches`` is a log: an acknowledged touch is safe, and its owner commits it only when the changelog has it. The same touch may
+come more than once, from a sender that crashed: it is applied once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiokafka.structs import ConsumerRecord
+
+from streams.ledger import partition_in
+from streams.source import Source
+from streams.store import Store
+from streams.wire import RELEASE, RESTORE, Answer, RemoteTouch, TouchEnvelope, decode_touches
+
+if TYPE_CHECKING:
+    from streams.worker import Worker
+
+
+def apply_touches(worker: Worker, source: Source, record: ConsumerRecord) -> None:
+    """Apply one envelope of touches."""
+    envelope = decode_touches(record.value)
+    store = worker.shards[source.tp.partition].store
+    store.forget_applied(envelope.committed)
+    for touch in envelope.touches:
+        values = _apply(worker, store, envelope, touch, record.offset)
+        if touch.want:
+            worker.courier.answer(partition_in(touch.source), Answer(touch.source, touch.offset, touch.number, values))
+    source.begin(record.offset, 1)
+    worker.unsafe.append((source, record.offset))
+
+
+def _apply(worker: Worker, store: Store, envelope: TouchEnvelope, touch: RemoteTouch, via: int) -> list[object] | None:
+    if touch.shape in (RELEASE, RESTORE):
+        store.settle_quota(touch.kind, touch.key, touch.tid, touch.shape == RELEASE, touch.source, touch.offset, via)
+        return None
+    shape = envelope.shapes[touch.shape]
+    ours = store.touch_of(shape.event, shape.role)
+    if ours is None:
+        return None  # a rule set that we do not run asks for a profile that we do not keep
+    row = tuple(touch.row)
+    if tuple(ours.columns) != shape.columns:
+        adopt = worker.engine.layout.adopt(shape.event, shape.role, shape.columns)
+        if adopt is None:
+            return None
+        row = adopt(row)
+    if worker.applied_here(touch.source, touch.offset, store.partition):
+        store.remember(touch.tid, touch.kind, touch.key, shape.role, touch.source, touch.offset)
+    values = store.observe(ours, touch.key, touch.t, touch.tid, row, touch.source, touch.offset, via)
+    store.remember(touch.tid, touch.kind, touch.key, shape.role, touch.source, touch.offset)
+    # values are told by their place: they mean the same only under the same rule set
+    return values if envelope.ruleset == worker.engine.ruleset.hash else None

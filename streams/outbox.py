@@ -1,0 +1,36 @@
+"""Batches to Kafka: records go out as whole batches, and whoever sent them is told when all are safe."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from aiokafka import AIOKafkaProducer
+
+Headers = Sequence[tuple[str, bytes]]
+Record = tuple["bytes | None", "bytes | None", Headers]
+
+
+class Outbox:
+    """Writes records of one partition in order, as few batches as they fit in."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    async def send(self, topic: str, partition: int, records: Iterable[Record]) -> None:
+        """Returns when the broker has acknowledged every record; raises what the broker refused."""
+        producer = self._producer
+        futures = []
+        batch = producer.create_batch()
+        count = 0
+        for key, value, headers in records:
+            if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                futures.append(await producer.send_batch(batch, topic, partition=partition))
+                batch = producer.create_batch()
+                batch.append(timestamp=None, key=key, value=value, headers=headers)
+                count = 0
+            count += 1
+        if count:
+            futures.append(await producer.send_batch(batch, topic, partition=partition))
+        if futures:
+            await asyncio.gather(*futures)

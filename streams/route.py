@@ -1,0 +1,155 @@
+"""The route agent's work: from a record to the touches it makes, and to its decision where all its profiles live on this worker.
+
+What happens to one record, in this order: it is valid or a dead letter; it is new, a redelivery, a repeat or a conflict; every profile
+concerned is touched; and then it is decided, or waits for answers, or is done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from risk.engine import Plan, payment_tid
+from risk.events import BadEvent, Event, content_hash
+from streams.decide import decide, release
+from streams.lane import DeadLetter
+from streams.pending import Waiting
+from streams.source import Item, Source
+from streams.wire import partition_of
+
+if TYPE_CHECKING:
+    from streams.worker import Shard, Worker
+
+DEAD_LETTER_BYTES_MAX = 65_536
+OFFSET_BITS = 44
+
+
+def route(worker: Worker, source: Source, item: Item) -> None:
+    """Everything that one input record sets off."""
+    event = item.event
+    shard = worker.shards[source.tp.partition]
+    if isinstance(event, BadEvent):
+        dead_letter(worker, shard, source, item, event)
+        worker.unsafe.append((source, item.offset))
+        return
+    plan = worker.engine.plans[event.event_type]
+    if event.occurred_at < item.order_ms:
+        worker.metrics.add("risk_late_events_total", source.tp.topic)
+    if plan.decide:
+        _route_payment(worker, shard, source, item, event, plan)
+    else:
+        _route_activity(worker, shard, source, item, event, plan)
+    worker.unsafe.append((source, item.offset))
+
+
+def _route_activity(worker: Worker, shard: Shard, source: Source, item: Item, event: Event, plan: Plan) -> None:
+    tid = (source.code << OFFSET_BITS) | item.offset
+    homes: set[int] = set()
+    _touch_all(worker, shard, source, item, event, plan, tid, [], homes, want=False)
+    if event.event_type == "payment_result":
+        for kind, key, payment_id, released in worker.engine.settlements(event):
+            worker.settle_quota(kind, key, payment_tid(payment_id), released, source, item.offset, homes)
+    source.begin(item.offset, 1 + len(homes))
+    worker.courier.tie(homes, source, item.offset)
+    if event.event_type == "label":
+        worker.learn_label(event, source, item.offset)
+
+
+def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, event: Event, plan: Plan) -> None:
+    ledger, offset = shard.ledger, item.offset
+    tid, content = payment_tid(event.payment_id), content_hash(event)
+    seen = ledger.seen.get(tid)
+    if seen is None:
+        ledger.enter(tid, content, source.code, offset, event.occurred_at)
+    elif seen[1] == source.code and seen[2] == offset:
+        worker.metrics.add("risk_redeliveries_total")
+    elif seen[0] == content:
+        worker.metrics.add("risk_repeats_total")
+        source.begin(offset, 1)
+        return
+    else:
+        conflict = BadEvent("conflicting_repeat", f"payment_id: {event.payment_id[:80]} was seen with other content at another offset")
+        dead_letter(worker, shard, source, item, conflict)
+        return
+    answered = ledger.answer_to(source.tp.topic, offset, event.payment_id) if ledger.answered else None
+    values: list[Any] = []
+    homes: set[int] = set()
+    missing = _touch_all(worker, shard, source, item, event, plan, tid, values, homes, want=answered is None)
+    source.begin(offset, (1 if answered is not None else 2) + len(homes))
+    if homes:
+        worker.courier.tie(homes, source, offset)
+    if answered is not None:
+        if answered != worker.mildest:
+            release(worker, source, offset, plan, event, tid)
+    elif missing:
+        _wait(worker, Waiting(source, item, plan, tid, values, missing, time.monotonic() * 1000))
+    else:
+        decide(worker, shard, source, item, plan, tid, values)
+
+
+def _wait(worker: Worker, waiting: Waiting) -> None:
+    """A payment of a backlog is late already: it waits for its values longer than one that just came."""
+    settings = worker.settings
+    behind = time.time() * 1000 - waiting.item.record.timestamp > settings.deadline_ms
+    worker.pending.add(waiting, waiting.routed_ms + (settings.drain_wait_ms if behind else settings.deadline_ms))
+
+
+def _touch_all(
+    worker: Worker,
+    shard: Shard,
+    source: Source,
+    item: Item,
+    event: Event,
+    plan: Plan,
+    tid: int,
+    values: list[Any],
+    homes: set[int],
+    want: bool,
+) -> set[int]:
+    """Touch every profile of the event and put the answers into ``values``.
+
+    ``homes`` collects the partitions that touches were sent to; returns the numbers of the touches whose answer is still to come.
+    """
+    t, code, offset, partitions = event.occurred_at, source.code, item.offset, worker.partitions
+    shards, missing, local = worker.shards, set(), 0
+    for number, touch in enumerate(plan.touches):
+        key = touch.key(event)
+        if key is None:
+            values.extend([None] * len(touch.features))
+            continue
+        home = partition_of(touch.kind, key, partitions) if partitions > 1 else 0
+        owner = shards.get(home)
+        if owner is not None:
+            values.extend(owner.store.observe(touch, key, t, tid, touch.row(event), code, offset, -1))
+            local += 1
+            continue
+        asked = want and bool(touch.features)
+        if asked or touch.records:
+            worker.courier.touch(home, touch, key, t, tid, code, offset, number, asked, touch.row(event))
+            homes.add(home)
+            worker.touched_remotely += 1
+        if asked:
+            missing.add(number)
+        values.extend([None] * len(touch.features))
+    worker.touched_locally += local
+    return missing
+
+
+def dead_letter(worker: Worker, shard: Shard, source: Source, item: Item, error: BadEvent) -> None:
+    """Put the record aside with the reason and the place; it touches no profile. One already put aside is not put aside again."""
+    if shard.ledger.answered.get((source.tp.topic, item.offset)) == ("", ""):
+        source.begin(item.offset, 1)
+    else:
+        source.begin(item.offset, 2)
+        raw = item.record.value or b""
+        headers = [
+            ("reason", error.reason.encode()),
+            ("detail", error.detail.encode()),
+            ("src", f"{source.tp.topic}/{source.tp.partition}/{item.offset}".encode()),
+            shard.ledger.epoch_header,
+        ]
+        if len(raw) > DEAD_LETTER_BYTES_MAX:
+            headers += [("size", str(len(raw)).encode()), ("sha256", hashlib.sha256(raw).hexdigest().encode())]
+        worker.metrics.add("risk_dead_letters_total", error.reason)
+        shard.lane.put_letter(DeadLetter(raw[:DEAD_LETTER_BYTES_MAX], headers, source, item.offset))

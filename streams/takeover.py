@@ -1,0 +1,79 @@
+"""Taking over a partition: a new epoch, a marker, what was decided, and the profiles from their changelog.
+
+After this a worker knows for each source that may come again whether it was decided (from ``decisions``) and for each row whether it
+was recorded (from the changelog): two different questions, asked of two different topics.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from aiokafka.structs import ConsumerRecord
+
+from streams.ledger import Ledger, Stamp, is_marker
+from streams.reader import Reader
+from streams.store import Store
+from streams.wire import INPUT_TOPICS, source_code
+
+if TYPE_CHECKING:
+    from streams.worker import Worker
+
+log = logging.getLogger(__name__)
+
+
+async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Store, Ledger]:
+    """Everything of steps 1 to 4; raises what Kafka raises, and CorruptChangelog."""
+    stamp, decisions = await _claim(worker, reader, partition)
+    letters = await _tail(worker, reader, "dead_letters", partition, len(INPUT_TOPICS))
+    ledger = Ledger(stamp, worker.settings.repeat_window_ms)
+    ledger.read_back(decisions, letters)
+    changelog = worker.topics["profiles"]
+    await worker.outbox.send(changelog, partition, [(b"m" + stamp.epoch.to_bytes(4, "big"), stamp.encode(), ())])
+    live: dict[bytes, bytes] = {}
+    async for records in reader.read(changelog, partition):
+        for record in records:
+            if record.value is None:
+                live.pop(record.key, None)
+            else:
+                live[record.key] = record.value
+    store = Store(worker.engine, partition, stamp.epoch)
+    unsafe, touches_committed = await _unsafe(worker, partition)
+    rows = store.restore(live, unsafe, touches_committed)
+    ledger.restore(live)
+    log.info(
+        "partition %d taken over: epoch %d, %d rows of profiles, %d answers read back", partition, stamp.epoch, rows, len(ledger.answered)
+    )
+    return store, ledger
+
+
+async def _tail(worker: Worker, reader: Reader, role: str, partition: int, sources: int) -> list[ConsumerRecord]:
+    """The last records of an output topic: more than all that can be in flight above the committed offsets."""
+    topic = worker.topics[role]
+    first, last = await reader.range(topic, partition)
+    start = max(first, last - 2 * worker.settings.in_flight * sources - worker.settings.in_flight)
+    return [record async for records in reader.read(topic, partition, start, last) for record in records]
+
+
+async def _claim(worker: Worker, reader: Reader, partition: int) -> tuple[Stamp, list[ConsumerRecord]]:
+    """Write a marker with the next epoch; of two markers with one epoch the first holds, and the other worker starts over."""
+    topic = worker.topics["decisions"]
+    found = await _tail(worker, reader, "decisions", partition, 1)
+    while True:
+        epochs = [stamp.epoch for record in found if (stamp := Stamp.of(record)) is not None]
+        stamp = Stamp(max(epochs, default=0) + 1, worker.instance)
+        await worker.outbox.send(topic, partition, [(None, b"", [("marker", b"takeover"), ("epoch", stamp.encode())])])
+        start = found[-1].offset + 1 if found else None
+        found += [record async for records in reader.read(topic, partition, start) for record in records]
+        markers = [other for record in found if is_marker(record) and (other := Stamp.of(record)) and other.epoch == stamp.epoch]
+        if markers and markers[0] == stamp:
+            return stamp, found
+
+
+async def _unsafe(worker: Worker, partition: int) -> tuple[dict[int, int], int]:
+    """From which offset on each source may come again, and the owner's own position in risk.touches."""
+    unsafe: dict[int, int] = {}
+    for index, role in enumerate(INPUT_TOPICS):
+        for number in range(worker.partitions):
+            unsafe[source_code(index, number)] = await worker.committed(role, number) or 0
+    return unsafe, await worker.committed("touches", partition) or 0

@@ -1,0 +1,93 @@
+"""Decided payments and labels on their way to the one learner of the group, over risk.learn, partition 0.
+
+What the decision read goes along: it is never computed again when the label comes. A label's source settles when its record is safe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from aiokafka.structs import ConsumerRecord
+
+from risk.declared import ModelDecl
+from risk.events import Event
+from risk.learning import BadRecord, Known, Learner, Offer, Version, apply, record, signature_of
+from streams.outbox import Outbox
+from streams.source import Source
+
+log = logging.getLogger(__name__)
+
+LEARN_PARTITION = 0
+
+
+class Teaching:
+    """The way to the learner, and the learner itself where this worker owns it."""
+
+    def __init__(self, outbox: Outbox, topic: str, model: ModelDecl | None, fail: Callable[[BaseException], None]) -> None:
+        self._outbox = outbox
+        self._topic = topic
+        self._fail = fail
+        self._model = model if model is not None and model.learner != "fixed" else None
+        self._signature = signature_of(model) if self._model is not None and model is not None else ""
+        self._entries: list[Offer | Known] = []
+        self._tied: list[tuple[Source, int]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.learner: Learner | None = None
+        self._caught_up_at = 0
+
+    def offer(self, payment_id: str, inputs: Sequence[float | None], at_ms: int, let_through: bool) -> None:
+        """What a decision read, kept for the day its label comes."""
+        if self._model is not None:
+            self._entries.append(Offer(payment_id, tuple(inputs), at_ms, let_through))
+
+    def label(self, label: Event, source: Source, offset: int) -> bool:
+        """A label; True when its source has to wait until it is safe."""
+        if self._model is None:
+            return False
+        self._entries.append(Known(label.payment_id, label.verdict, label.kind, label.version, label.known_at))
+        self._tied.append((source, offset))
+        return True
+
+    def send(self) -> None:
+        """End of a slice."""
+        if self._entries:
+            value, tied = record(self._signature, self._entries), self._tied
+            self._entries, self._tied = [], []
+            task = asyncio.create_task(self._send(value, tied))
+            self._tasks.add(task)
+            task.add_done_callback(self._finish)
+
+    @property
+    def idle(self) -> bool:
+        return not self._tasks
+
+    async def _send(self, value: bytes, tied: list[tuple[Source, int]]) -> None:
+        await self._outbox.send(self._topic, LEARN_PARTITION, [(None, value, ())])
+        for source, offset in tied:
+            source.settle(offset)
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    # ------------------------------------------------------------------ the learner
+
+    def start_over(self, end: int) -> None:
+        """This worker owns the learner now: the learn log, read whole up to ``end``, makes it what it was."""
+        self.learner = Learner(self._model) if self._model is not None else None
+        self._caught_up_at = end
+
+    def learn(self, entry: ConsumerRecord) -> Version | None:
+        """One record of the log; returns a version that is due. None while the past is replayed: it was published then."""
+        if self.learner is None:
+            return None
+        try:
+            apply(self.learner, entry.value)
+        except BadRecord as error:
+            log.warning("a record of the learn log at offset %d cannot be read: %s", entry.offset, error)
+        if entry.offset + 1 < self._caught_up_at or not self.learner.due():
+            return None
+        return self.learner.publish()

@@ -1,0 +1,274 @@
+"""Kafka under Faust, in batches: one Faust message is all that a fetch brought for one partition.
+
+Faust hands its agents one Kafka record at a time, at milliseconds of CPU a payment. This transport (a ``faust.transports``
+entry point, chosen by the URL scheme ``riskbatch://``) delivers a batch per (partition, fetch) and leaves three things to
+the worker that owns the partitions: which may be fetched now (``Gate.open``), where to start (``Gate.seeks``), and what may
+be committed. It runs aiokafka on the worker's own event loop: a second thread would fight for the interpreter's lock.
+
+Nothing is decided here, and nothing is acknowledged here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
+from faust.serializers.codecs import Codec, register
+from faust.transport.consumer import Consumer as FaustConsumer
+from faust.transport.consumer import ensure_TPset
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+FETCH_WAIT_MS = 500
+POLL_SECONDS = 0.2
+GATED_POLL_SECONDS = 0.02
+
+
+class Batch(NamedTuple):
+    """What one fetch brought for one partition; the value of a Faust event."""
+
+    tp: TP
+    records: list[ConsumerRecord]
+
+    @classmethod
+    def from_data(cls, data: Batch, *, preferred_type: Any = None) -> Batch:
+        """Faust's way to make a value of a declared type: a batch already is one."""
+        return data
+
+
+class _AsIs(Codec):
+    """The codec of batches: they never were bytes."""
+
+    def _loads(self, s: Any) -> Any:
+        return s
+
+    def _dumps(self, s: Any) -> Any:
+        return s
+
+
+register("batch", _AsIs())
+
+
+class Gate(Protocol):
+    """What the transport asks of the worker that owns the partitions."""
+
+    def open(self) -> tuple[set[TP], int]:
+        """Partitions that may be fetched now, and how many records at most."""
+
+    async def assigned(self, tps: set[TP], generation: int) -> None:
+        """The group gave us these partitions (all that we have from now on)."""
+
+    async def revoked(self, tps: set[TP]) -> None:
+        """A rebalance begins: nothing of these may be written once this returns."""
+
+    def delivered(self, tp: TP, next_offset: int) -> None:
+        """Records up to this offset were handed to an agent."""
+
+    async def close(self) -> None:
+        """The consumer is about to stop: finish and commit what can be."""
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        # Faust must know before anything else that a rebalance has begun.
+        self._consumer.app.on_rebalance_start()
+        tps = ensure_TPset(revoked)
+        await self._consumer.gate.revoked(tps)
+        await self._consumer.on_partitions_revoked(tps)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        consumer = self._consumer
+        generation = consumer.kafka._coordinator.generation
+        consumer.app.consumer_generation_id = generation
+        tps = ensure_TPset(assigned)
+        await consumer.on_partitions_assigned(tps, generation)
+        await consumer.gate.assigned(tps, generation)
+
+
+class Consumer(FaustConsumer):
+    """Faust's consumer over an aiokafka consumer on the same loop, delivering batches."""
+
+    gate: Gate
+    _kafka: AIOKafkaConsumer | None = None
+
+    @property
+    def kafka(self) -> AIOKafkaConsumer:
+        assert self._kafka is not None, "the consumer has not started"
+        return self._kafka
+
+    async def on_start(self) -> None:
+        self.gate = self.app.gate  # type: ignore[attr-defined]
+        self._kafka = self._new_kafka()
+        await self._kafka.start()
+
+    def _new_kafka(self) -> AIOKafkaConsumer:
+        conf = self.app.conf
+        transport = cast(driver.Transport, self.transport)
+        return AIOKafkaConsumer(
+            bootstrap_servers=driver.server_list(transport.url, transport.default_port),
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            # Range gives partition p of every topic with the same count to one member: profiles and payments stay together.
+            partition_assignment_strategy=[RangePartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+            max_poll_interval_ms=int((conf.broker_max_poll_interval or 300) * 1000),
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            check_crcs=conf.broker_check_crcs,
+            metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
+            **driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
+        )
+
+    async def on_stop(self) -> None:
+        await self.gate.close()
+        if self._kafka is not None:
+            await self._kafka.stop()
+
+    # ------------------------------------------------------------------ fetching
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """The one loop that reads: ask the gate, fetch, hand a batch a partition to the agents."""
+        while not (self._stopped.is_set() or fetcher._stopped.is_set()):
+            if not self.flow_active:
+                await self.wait(self.can_resume_flow)
+                continue
+            tps, limit = self.gate.open()
+            if not tps:
+                await asyncio.sleep(GATED_POLL_SECONDS)
+                continue
+            gated = len(tps) < len(self.kafka.assignment())
+            fetched = await self._fetch(tps, GATED_POLL_SECONDS if gated else POLL_SECONDS, limit)
+            for tp, records in fetched.items():
+                if not self.flow_active:
+                    break  # a rebalance began: whatever is not delivered is fetched again from where the worker stands
+                await self._deliver(TP(tp.topic, tp.partition), records)
+            await asyncio.sleep(0)
+
+    async def _fetch(self, tps: set[TP], timeout: float, limit: int) -> Mapping[TopicPartition, list[ConsumerRecord]]:
+        fetcher = self.kafka._fetcher
+        wanted = {TopicPartition(tp.topic, tp.partition) for tp in tps}
+        with fetcher._subscriptions.fetch_context():
+            return cast(
+                Mapping[TopicPartition, list[ConsumerRecord]], await fetcher.fetched_records(wanted, timeout=timeout, max_records=limit)
+            )
+
+    async def _deliver(self, tp: TP, records: list[ConsumerRecord]) -> None:
+        last = records[-1]
+        self.gate.delivered(tp, last.offset + 1)
+        message = ConsumerMessage(
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, (), None,
+            Batch(tp, records), None, -1, -1, tp, generation_id=self.app.consumer_generation_id,
+        )  # fmt: skip
+        await self.callback(message)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        raise AssertionError("records are read by _drain_messages only")
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        raise AssertionError("records are delivered in batches only")
+
+    # ------------------------------------------------------------------ offsets: the worker's, never Faust's
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Faust asks on a timer; the worker commits by itself, when decision and profile changes are safe."""
+        return False
+
+    async def commit_offsets(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit; False when the group has moved on, and the partitions are somebody else's to finish."""
+        wanted = {TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
+        try:
+            await self.kafka.commit(wanted)
+        except (CommitFailedError, IllegalStateError):
+            return False
+        except KafkaError as error:
+            self.log.warning("commit failed, tried again with the next one: %r", error)
+            return False
+        return True
+
+    async def committed(self, tp: TP) -> int | None:
+        return cast("int | None", await self.kafka.committed(TopicPartition(tp.topic, tp.partition)))
+
+    async def perform_seek(self) -> None:
+        """Faust would seek to the committed offsets here; the worker seeks each partition itself once its state is recovered."""
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        return {}
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        self.kafka.seek(TopicPartition(partition.topic, partition.partition), offset)
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        for tp, offset in partitions.items():
+            await self._seek(tp, offset)
+
+    async def seek_to_beginning(self, tp: TP) -> None:
+        await self.kafka.seek_to_beginning(TopicPartition(tp.topic, tp.partition))
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        return await self.commit_offsets(offsets)
+
+    # ------------------------------------------------------------------ what Faust asks of every consumer
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        self.kafka.subscribe(topics=set(topics), listener=_Listener(self))
+
+    async def position(self, tp: TP) -> int | None:
+        return cast(int, await self.kafka.position(TopicPartition(tp.topic, tp.partition)))
+
+    def assignment(self) -> set[TP]:
+        return ensure_TPset(self.kafka.assignment()) if self._kafka is not None else set()
+
+    def highwater(self, tp: TP) -> int | None:  # type: ignore[override]
+        return cast("int | None", self.kafka.highwater(TopicPartition(tp.topic, tp.partition)))
+
+    def topic_partitions(self, topic: str) -> int | None:
+        found = self.kafka.partitions_for_topic(topic)
+        return len(found) if found else None
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        return cast(Mapping[TP, int], await self.kafka.beginning_offsets([TopicPartition(*tp) for tp in partitions]))
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        found = await self.kafka.end_offsets([TopicPartition(*tp) for tp in partitions])
+        return {TP(tp.topic, tp.partition): offset for tp, offset in found.items()}
+
+    def _new_topicpartition(self, topic: str, partition: int) -> TP:
+        return TP(topic, partition)
+
+    def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> int | None:
+        return partition
+
+    async def create_topic(self, *args: Any, **kwargs: Any) -> None:
+        """Topics are made by ``risk topics`` from the table of topics, never by Faust."""
+
+    def close(self) -> None:
+        """Nothing to close beside what on_stop closes."""
+
+
+class Producer(driver.Producer):
+    """Faust's producer, idempotent: a retry inside the client never writes a record twice."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+
+class Transport(driver.Transport):
+    """The entry point that Faust loads for ``riskbatch://`` URLs."""
+
+    Consumer: ClassVar[type] = Consumer  # type: ignore[assignment]
+    Producer: ClassVar[type] = Producer  # type: ignore[assignment]
+    driver_version = "riskbatch over " + driver.Transport.driver_version
