@@ -176,8 +176,8 @@ def test_the_same_calls_give_the_same_version_in_any_process() -> None:
 @given(st.lists(st.integers(1, 300), max_size=6))
 def test_replaying_the_log_gives_the_same_learner_however_it_was_cut_into_records(cuts: list[int]) -> None:
     sequence = entries(2, 150)
-    direct = told(Learner(model(publish_every=40, presume_after_days=1)), sequence)
-    replayed = Learner(model(publish_every=40, presume_after_days=1))
+    direct = told(Learner(model(publish_every=40, presume_after_days=1, mean_score_max=1)), sequence)
+    replayed = Learner(model(publish_every=40, presume_after_days=1, mean_score_max=1))
     at, rest = 0, [*cuts, len(sequence)]
     for size in rest:
         apply(replayed, record(replayed.signature, sequence[at : at + size]))
@@ -357,7 +357,7 @@ def test_what_waits_to_be_presumed_is_bounded_too() -> None:
 
 
 def test_a_version_is_due_at_every_nth_lesson_and_taken_once() -> None:
-    learner = Learner(model(publish_every=2))
+    learner = Learner(model(publish_every=2, mean_score_max=1))
     due = []
     for i in range(5):
         learner.offer(f"p{i}", X, i, True)
@@ -369,7 +369,7 @@ def test_a_version_is_due_at_every_nth_lesson_and_taken_once() -> None:
 
 
 def test_a_version_made_at_the_nth_lesson_does_not_depend_on_when_it_is_taken() -> None:
-    learner = Learner(model(publish_every=2))
+    learner = Learner(model(publish_every=2, mean_score_max=1))
     for i in range(3):
         learner.offer(f"p{i}", [float(i), 1.0, 2.0, 3.0, 0.0, 0.2], i, True)
         learner.label(f"p{i}", "fraud", "claim", 1, i)
@@ -379,13 +379,22 @@ def test_a_version_made_at_the_nth_lesson_does_not_depend_on_when_it_is_taken() 
 
 
 def test_a_version_that_is_not_finite_is_not_published_and_says_so() -> None:
-    learner = Learner(model(publish_every=2))
+    learner = Learner(model(publish_every=2, mean_score_max=1))
     for i, amount in enumerate((1e200, -1e200, 3.0, 4.0)):
         learner.offer(f"p{i}", [amount, 1.0, 2.0, 3.0, 0.0, 0.2], i, True)
         learner.label(f"p{i}", "fraud", "claim", 1, i)
     assert not learner.due()
     assert learner.unfit is not None and "not finite" in learner.unfit
     assert learner.quality()["versions_refused"] == 2
+
+
+def test_a_version_that_takes_most_payments_for_fraud_is_not_published_and_says_so() -> None:
+    learner = Learner(model(publish_every=10))
+    for i in range(10):
+        learner.offer(f"p{i}", X, i, True)
+        learner.label(f"p{i}", "fraud", "claim", 1, i)
+    assert not learner.due()
+    assert learner.unfit is not None and "at most 0.1 expected" in learner.unfit
 
 
 def test_a_learned_version_survives_its_bytes() -> None:

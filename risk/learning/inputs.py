@@ -160,7 +160,7 @@ def _encode_present(coding: Coding, value: Any) -> float | None:
         return None
     if coding.encoding == "hour":
         assert coding.zone is not None
-        return hour_of(int(value), coding.zone)
+        return hour_of(value, coding.zone)
     if coding.encoding == "log":
         return math.log1p(value) if value >= 0 else -math.log1p(-value)
     if coding.encoding == "saturating":

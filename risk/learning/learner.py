@@ -8,6 +8,7 @@ Rule 3: a version that fails its checks is not published, and ``unfit`` says why
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ from risk.learning.terms import TURN
 from risk.learning.version import Version, VersionError
 
 DAY_MS = 86_400_000
+NEWEST = 200
+"""Payments that a new version is tried on before it is published."""
 TRIGONOMETRY: Mapping[str, Any] = {"sin": math.sin, "cos": math.cos, "TURN": TURN}
 
 
@@ -42,6 +45,7 @@ SETTINGS: Mapping[str, Setting] = {
     "presume_after_days": Setting(7.0, 0.0, 400.0, "days after which a payment let through is presumed legitimate; 0: never"),
     "pending": Setting(200_000, 1, 10_000_000, "payments kept for their labels"),
     "waiting": Setting(20_000, 1, 10_000_000, "labels kept for their payments"),
+    "mean_score_max": Setting(0.1, 0.0, 1.0, "a version that scores the newest payments higher than this on average is not published"),
     "window": Setting(10_000, 10, 1_000_000, "newest lessons that quality is measured over"),
 }
 
@@ -71,6 +75,7 @@ class Learner:
         presume = round(settings["presume_after_days"] * DAY_MS)
         self.ledger = Ledger(model.trains_on, int(settings["pending"]), int(settings["waiting"]), presume or None)
         self.window = Window(int(settings["window"]))
+        self.mean_score_max = settings["mean_score_max"]
         self.publish_every = int(settings["publish_every"])
         self.lessons = 0
         self.published = 0
@@ -113,11 +118,25 @@ class Learner:
 
     def _make_ready(self) -> None:
         try:
-            self._ready = self.version()
-            self.unfit = None
+            version = self.version()
         except VersionError as error:
-            self.refused += 1
             self.unfit = str(error)
+        else:
+            self.unfit = self._misfit(version)
+        if self.unfit is None:
+            self._ready = version
+        else:
+            self.refused += 1
+
+    def _misfit(self, version: Version) -> str | None:
+        """Why a version must not score, or None. Labels come for frauds first: until payments are presumed legitimate, a model that
+        learns from nothing else takes most payments for fraud."""
+        newest = itertools.islice(reversed(self.ledger.held.values()), NEWEST)
+        scores = [s for s in (version.score(held.inputs()) for held in newest) if s is not None]
+        mean = math.fsum(scores) / len(scores) if scores else 0.0
+        if mean > self.mean_score_max:
+            return f"the newest {len(scores)} payments score {mean:.3f} on average; at most {self.mean_score_max:g} expected"
+        return None
 
     def due(self) -> bool:
         """Whether a version waits to be published: one is made at every ``publish_every``-th lesson, exactly."""
