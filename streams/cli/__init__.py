@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 
+from risk.cli import COMMANDS as LIBRARY
 from risk.cli import app
 from streams.settings import help_text
 
@@ -33,7 +34,8 @@ def _add_commands(names: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Run `risk`. Exit codes: 0 done, 1 a finding, 2 a file or a setting is wrong, 3 Kafka cannot be reached."""
-    asked = sys.argv[1:2]
     # Only the command that was asked for is imported: `risk kafka` need not wait for Faust, nor `risk check` for Kafka.
-    _add_commands(tuple(name for name in COMMANDS if name in asked) or COMMANDS)
+    asked = sys.argv[1:2]
+    known = (*LIBRARY, *COMMANDS)
+    _add_commands(tuple(name for name in COMMANDS if name in asked or not set(asked) & set(known)))
     app()
