@@ -99,12 +99,11 @@ def test_series_names_are_stable_and_name_what_is_counted() -> None:
 
 
 def test_a_window_is_open_at_its_old_end_and_closed_at_the_event() -> None:
-    touch = only(layout_of(feature("n")))
-    profile = Layout.profile(layout_of(feature("n")), "user")
-    values(touch, profile, 100)
-    assert values(touch, profile, 100) == {"n": 1}
-    profile = layout_of(feature("n")).profile("user")
+    layout = layout_of(feature("n"))
+    touch, profile = only(layout), layout.profile("user")
     touch.record(profile, 100, (), 1)
+    assert touch.read(profile, 99, (), 2) == [0]
+    assert touch.read(profile, 100, (), 2) == [1]
     assert touch.read(profile, 109, (), 2) == [1]
     assert touch.read(profile, 110, (), 3) == [0]
 
@@ -167,7 +166,8 @@ def test_a_calendar_window_is_unknown_only_while_its_period_began_before_it_was_
 
 def test_rows_of_an_older_rule_set_are_adopted() -> None:
     old = only(layout_of(feature("a", "sum", "amount")))
-    layout = layout_of(feature("a", "sum", "amount"), feature("b", "distinct", "what"), feature("c", "sum", "fee"), feature("d", where="amount > 3"))
+    newer = feature("b", "distinct", "what"), feature("c", "sum", "fee"), feature("d", where="amount > 3")
+    layout = layout_of(feature("a", "sum", "amount"), *newer)
     touch = only(layout)
     adopt = layout.adopt("payment", "payer.id", old.columns)
     assert adopt is not None
@@ -211,19 +211,21 @@ def test_reading_changes_nothing_that_a_later_read_sees() -> None:
 def test_a_busy_key_stays_exact(seed: int) -> None:
     """Hundreds of rows in each window, jitter, far-late rows and one stamp from the future: tallies and pointers at work."""
     rng = random.Random(seed)
-    hour = Window("sliding", 400)
+    wide = Window("sliding", 400)
     named = {f.name: f for f in (
-        feature("n", window=hour, with_current=True), feature("s", "sum", "amount", SLIDING_60), feature("d", "distinct", "what", hour, with_current=True),
-        feature("e", "distinct", "what", hour, ending_ms=60), feature("f", "distinct", "payee.id", LIFETIME, of=("payment", "login")),
-        feature("g", "distinct", "what", SLIDING_60, where="amount > 3"), feature("l", "last", "what", hour), feature("o", "since_first", window=hour),
-        feature("m", "max", "amount", SLIDING_10),
+        feature("n", window=wide, with_current=True), feature("s", "sum", "amount", SLIDING_60),
+        feature("d", "distinct", "what", wide, with_current=True), feature("e", "distinct", "what", wide, ending_ms=60),
+        feature("f", "distinct", "payee.id", LIFETIME, of=("payment", "login")),
+        feature("g", "distinct", "what", SLIDING_60, where="amount > 3"), feature("l", "last", "what", wide),
+        feature("o", "since_first", window=wide), feature("m", "max", "amount", SLIDING_10),
     )}
     layout = Layout(named, TYPES, {"payment": sorted(named), "login": ["d", "n"]}, predicates(named))
     profile, oracle, now = layout.profile("user"), Oracle(), 10_000
     for tid in range(500):
         now += rng.choice([0, 0, 1, 1, 2]) + (rng.random() < 0.01) * 300
         t = now - rng.choice([0] * 8 + [1, 2, 5]) - (rng.random() < 0.02) * 450 + (tid == 250) * 5_000
-        e = event(rng.choice(["payment"] * 5 + ["login"]), payee=str(rng.randrange(40)), amount=rng.randrange(6), what=rng.choice([None, *map(str, range(60))]))
+        kind, what = rng.choice(["payment"] * 5 + ["login"]), rng.choice([None, *map(str, range(60))])
+        e = event(kind, payee=str(rng.randrange(40)), amount=rng.randrange(6), what=what)
         touch = only(layout, e.event_type)
         row = touch.row(e)
         got = touch.observe(profile, t, row, tid)
@@ -236,7 +238,7 @@ def test_a_busy_key_stays_exact(seed: int) -> None:
 
 def test_a_country_or_an_enum_is_a_key_as_it_is() -> None:
     kind = FieldType("enum", values=("live", "app"))
-    types = {"payment": EventType("payment", {**TYPES["payment"].fields, "channel": Field("channel", "what", kind, ("channel",))}, decide=True)}
+    types = {"payment": EventType("payment", {"channel": Field("channel", "what", kind, ("channel",))}, decide=True)}
     f = Feature("n", "count", ("payment",), None, ("channel",), ("channel",), ("channel",), SLIDING_10, FIELDS["fee"][0])
     layout = Layout({"n": f}, types, {"payment": ["n"]}, lambda name, event: None)
     assert only(layout).kind == "channel"

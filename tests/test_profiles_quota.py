@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from risk.declared import Window
+from risk.declared import Feature, Window
 from risk.profiles import Layout, Profile, Touch
 from risk.profiles.quota import EARLY_RELEASES_MAX
 from tests.profiles_oracle import LIFETIME, SHANGHAI_DAY, SLIDING_60, TYPES, Oracle, event, feature, predicates
@@ -125,20 +126,28 @@ def test_a_payment_that_the_where_leaves_out_still_has_its_place_in_the_order() 
     assert touch.read(profile, MIDNIGHT, small, 3) == [9]
 
 
-FEATURES = {
-    f.name: f
-    for window in (SHANGHAI_DAY, SLIDING_60, LIFETIME, Window("calendar", unit="month", zone="Europe/Madrid"))
-    for current in (False, True)
-    for where in (None, "amount > 3")
-    for agg, field in [("count", None), ("sum", "amount"), ("sum", "fee"), ("avg", "amount"), ("avg", "fee"), ("max", "amount"), ("distinct", "what"),
-                       ("last", "what"), ("since_last", None), ("since_first", None), ("sum", "ratio")]
-    for f in [feature(f"{agg}_{field}_{window.kind}_{window.unit}_{current}_{where}", agg, field, window, counts="passed", with_current=current,
-                      where=where, **({"if_none": -1, "has_if_none": True} if field == "fee" else {}))]
-}
+WINDOWS = (SHANGHAI_DAY, SLIDING_60, LIFETIME, Window("calendar", unit="month", zone="Europe/Madrid"))
+AGGREGATES = [
+    ("count", None), ("sum", "amount"), ("sum", "fee"), ("avg", "amount"), ("avg", "fee"), ("max", "amount"), ("distinct", "what"),
+    ("last", "what"), ("since_last", None), ("since_first", None), ("sum", "ratio"),
+]
+
+
+def every_feature() -> dict[str, Feature]:
+    features = {}
+    for n, (window, current, where, (agg, field)) in enumerate(product(WINDOWS, (False, True), (None, "amount > 3"), AGGREGATES)):
+        none: dict[str, Any] = {"if_none": -1, "has_if_none": True} if field == "fee" else {}
+        features[f"f{n}"] = feature(f"f{n}", agg, field, window, counts="passed", with_current=current, where=where, **none)
+    return features
+
+
+FEATURES = every_feature()
 LAYOUT = Layout(FEATURES, TYPES, {"payment": sorted(FEATURES)}, predicates(FEATURES))
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["pay", "pay", "release", "restore"]), st.integers(-90, 90), st.integers(0, 6), st.none() | st.integers(-3, 3),
-              st.none() | st.sampled_from("uvw"), st.integers(0, 20)),
+    st.tuples(
+        st.sampled_from(["pay", "pay", "release", "restore"]), st.integers(-90, 90), st.integers(0, 6), st.none() | st.integers(-3, 3),
+        st.none() | st.sampled_from("uvw"), st.integers(0, 20),
+    ),
     max_size=24,
 )
 
@@ -166,4 +175,4 @@ def test_what_passed_equals_a_loop_over_all_payments(steps: list[Any]) -> None:
 def compare(touch: Touch, values: list[Any], oracle: Oracle, e: Any, t: int, tid: int | None = None) -> None:
     for name, value in zip(touch.features, values, strict=True):
         expected = oracle.ask(FEATURES[name], e, t, tid)
-        assert same(value, expected), f"{name} at {t - MIDNIGHT}: {value!r}, by definition {expected!r}"
+        assert same(value, expected), f"{FEATURES[name]} at {t - MIDNIGHT}: {value!r}, by definition {expected!r}"

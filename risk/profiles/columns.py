@@ -77,7 +77,10 @@ class Series:
         return len(self.ts)
 
     def insert(self, t: int, values: Sequence[Any]) -> None:
-        """Enter a row at its own time, after its ties. ``values`` in the order of ``plan.fields``. Cost: the rows that are newer."""
+        """Enter a row at its own time, after its ties. ``values`` in the order of ``plan.fields``. Cost: the rows that are newer.
+
+        Pointers stay where they are: at most one row further before their cut.
+        """
         fields = dict(zip(self.plan.fields, values, strict=True))
         index = bisect_right(self.ts, t)
         self.ts.insert(index, t)
@@ -87,9 +90,6 @@ class Series:
             _raise(getattr(self, slot), index, int(fields[field] is not None))
         for slot, field in self.columns:
             getattr(self, slot).insert(index, fields[field])
-        for slot in self.pointers:
-            if index < getattr(self, slot):
-                setattr(self, slot, getattr(self, slot) + 1)
         for slot, column in self.tallies:
             tally: Tally | None = getattr(self, slot)
             if tally is not None:

@@ -38,8 +38,9 @@ class Layout:
         kinds = {s.kind for s in self.series.values()}
         self._kinds = {kind: Kind(kind, self.series) for kind in sorted(kinds)}
         cold = {f.name: max(since.get(key, 0) for key in coverage_keys(f)) for f in features.values()}
+        kind = self._kinds
         self.touches: Mapping[str, tuple[Touch, ...]] = {
-            event: tuple(Touch(plan, self._kinds[plan.kind], types, predicate, cold) for plan in touches) for event, touches in plans.items()
+            event: tuple(Touch(plan, kind[plan.kind], types, predicate, cold) for plan in touches) for event, touches in plans.items()
         }
 
     def profile(self, kind: str) -> Profile:
