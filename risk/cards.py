@@ -61,12 +61,13 @@ def closer_look(numbers: Iterable[str] = ()) -> Callable[[bytes], bool]:
         runs = raw.translate(_SAME_DIGIT, b" -")
         if runs.count(_RUN) != (runs.count(first) if len(keys) == 1 else sum([runs.count(key) for key in keys])):
             return True
-        return b"\\u" in raw or (not raw.isascii() and any(wide in raw for wide in _WIDE))
+        return (b"\\" in raw and b"\\u" in raw) or (not raw.isascii() and any(wide in raw for wide in _WIDE))
 
     def look_for_runs(raw: bytes) -> bool:
         if _RUN in raw.translate(_SAME_DIGIT, b" -"):
             return True
-        return b"\\u" in raw or (not raw.isascii() and any(wide in raw for wide in _WIDE))
+        # One byte is found with memchr, two take longer than all the rest.
+        return (b"\\" in raw and b"\\u" in raw) or (not raw.isascii() and any(wide in raw for wide in _WIDE))
 
     first = keys[0] if keys else b""
     return look if keys else look_for_runs

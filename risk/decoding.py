@@ -22,8 +22,6 @@ from risk.shapes import Event, Leaf, Node, flat_struct, has_currency, tree_of, w
 
 EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 COUNTRIES: Final = frozenset(chr(a) + chr(b) for a in range(65, 91) for b in range(65, 91))
-CLOCKED: Final = ("occurred_at", "known_at")
-"""Fields that say when the event happened or became known: never long after the broker received it."""
 
 
 class Wire:
@@ -82,7 +80,7 @@ def _compile_flat(event: EventType, tree: Node, struct: type[Event]) -> Callable
     for field in event.fields.values():
         if field.type.kind == "money" and field.currency_path is not None:
             _say_currency(source, field)
-        if field.name in CLOCKED and field.type.kind == "time":
+        if field.name in refusals.CLOCKED and field.type.kind == "time":
             value = source.variables[Slot(field)]
             there = f"{value} is not None and " if field.optional else ""
             source.say(1, f"if received_ms is not None and {there}{value} > received_ms + {refusals.FUTURE_MAX_MS}:")
@@ -136,7 +134,8 @@ def _say_leaf(source: _Source, leaf: Leaf, value: str, depth: int) -> None:
             depth += 1
         source.say(depth, f"d = {name} - EPOCH")
         source.say(depth, "t = d.days * 86400000 + d.seconds * 1000 + d.microseconds // 1000")
-        source.say(depth, f"if not {refusals.TIME_MIN_MS} <= t <= {refusals.TIME_MAX_MS}:")  # only with a zone far from UTC
+        low, high = refusals.time_limits(slot.field)
+        source.say(depth, f"if not {low} <= t <= {high}:")
         source.say(depth + 1, f"raise refusal({source.constant(slot)}, {name}.isoformat())")
         source.say(depth, f"{name} = t")
 

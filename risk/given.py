@@ -34,11 +34,11 @@ def given(field: Field, value: Any) -> dict[str, Any]:
             raise _wrong_type(field, wrong)
         return {field.attr: tuple(value)}
     if kind in ("time", "duration"):
-        low = refusals.TIME_MIN_MS if kind == "time" else 0
+        low, high = refusals.time_limits(field) if kind == "time" else (0, refusals.TIME_MAX_MS)
         if not _is_int(value):
             raise _wrong_type(field, value)
-        if not low <= value <= refusals.TIME_MAX_MS:
-            raise BadEvent("bad_time" if kind == "time" else "bad_value", f"{field.name}: expected {low} to {refusals.TIME_MAX_MS} ms")
+        if not low <= value <= high:
+            raise BadEvent("bad_time" if kind == "time" else "bad_value", f"{field.name}: expected {low} to {high} ms")
         return {field.attr: value}
     fits = _fits(kind, value)
     if fits is None:

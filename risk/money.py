@@ -21,7 +21,8 @@ _TWO: Final = (
     "TZS UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG ZWL"
 )
 
-_CODES: Final = {0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF", 2: _TWO, 3: "BHD IQD JOD KWD LYD OMR TND", 4: "CLF UYW"}
+_NONE: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_CODES: Final = {0: _NONE, 2: _TWO, 3: "BHD IQD JOD KWD LYD OMR TND", 4: "CLF UYW"}
 
 DECIMALS: Final[dict[str, int]] = {code: places for places, codes in _CODES.items() for code in codes.split()}
 """Currency code -> decimals of its minor unit. A code that is not here is not a currency that a payment can be in."""

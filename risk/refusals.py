@@ -26,6 +26,10 @@ CHOICES_SHOWN_MAX: Final = 10
 FUTURE_MAX_MS: Final = 86_400_000
 TIME_MIN_MS: Final = -62_135_596_800_000  # year 1
 TIME_MAX_MS: Final = 253_402_300_799_999  # the last millisecond of year 9999
+CLOCKED: Final = ("occurred_at", "known_at")
+"""Fields that say when the event happened or became known: calendars are reckoned from them, so the limits are narrower."""
+CLOCK_MIN_MS: Final = 0
+CLOCK_MAX_MS: Final = TIME_MAX_MS - 365 * 86_400_000  # a zone never leads out of the calendar
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
 
@@ -39,7 +43,7 @@ REASONS: Final[dict[str, str]] = {
     "bad_value": "A field's value is not among the allowed ones, is empty or out of range.",
     "bad_amount": "An amount is negative, or larger than any amount can be.",
     "bad_currency": "A currency is not one of ISO 4217, or not the one that the schema fixes.",
-    "bad_time": "A time is not RFC 3339 with a zone, or outside the years 1 to 9999.",
+    "bad_time": "A time is not RFC 3339 with a zone, or outside the years 1970 to 9998 (those beside the event's own: 1 to 9999).",
     "future_time": "The event's time is more than one day after the broker received it.",
     "id_too_long": "An id has more than 256 characters.",
     "text_too_long": "A text has more than 4,096 characters.",
@@ -88,6 +92,11 @@ def choices(names: Any) -> str:
     return text if len(listed) <= CHOICES_SHOWN_MAX else f"{text} and {len(listed) - CHOICES_SHOWN_MAX} more"
 
 
+def time_limits(field: Field) -> tuple[int, int]:
+    """The first and the last millisecond that a time field may hold."""
+    return (CLOCK_MIN_MS, CLOCK_MAX_MS) if field.name in CLOCKED else (TIME_MIN_MS, TIME_MAX_MS)
+
+
 def expected(slot: Slot) -> str:
     """What a field's value must be, in words."""
     field, kind = slot.field, slot.field.type.kind
@@ -95,9 +104,10 @@ def expected(slot: Slot) -> str:
         fixed = field.type.currency
         return f"the currency {fixed}" if fixed else "a currency code of ISO 4217"
     if kind == "time":
+        years = "1970 to 9998" if field.name in CLOCKED else "1 to 9999"
         if field.unit is None:
-            return "a time as RFC 3339 text with a zone, 2026-11-24T09:00:00.123Z"
-        return f"a time as a number of {_UNITS[field.unit]} since 1970"
+            return f"a time of the years {years} as RFC 3339 text with a zone, 2026-11-24T09:00:00.123Z"
+        return f"a time of the years {years} as a number of {_UNITS[field.unit]} since 1970"
     if kind == "duration":
         return f"a duration as a number of {_UNITS[field.unit or 'ms']}, 0 or more"
     if kind == "enum":
@@ -133,9 +143,9 @@ def _reason(slot: Slot, value: Any) -> str:
         return "bad_currency" if isinstance(value, str) else "wrong_type"
     if isinstance(value, str):
         if kind == "id":
-            return "id_too_long" if value else "bad_value"
+            return "id_too_long" if len(value) > ID_MAX_CHARS else "bad_value"
         if kind in ("text", "texts"):
-            return "text_too_long"
+            return "text_too_long" if len(value) > TEXT_MAX_CHARS else "wrong_type"
         if kind == "time" and slot.field.unit is None:
             return "bad_time"
         return "bad_value" if kind in ("enum", "country") else "wrong_type"

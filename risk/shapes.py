@@ -81,9 +81,10 @@ def wire_type(slot: Slot) -> Any:
     if kind == "time":
         if field.unit is None:
             return Annotated[datetime.datetime, Meta(tz=True)]
+        low, high = refusals.time_limits(field)
         if field.unit == "s":
-            return Annotated[float, Meta(ge=refusals.TIME_MIN_MS / 1000, le=refusals.TIME_MAX_MS / 1000)]
-        return Annotated[int, Meta(ge=refusals.TIME_MIN_MS, le=refusals.TIME_MAX_MS)]
+            return Annotated[float, Meta(ge=low / 1000, le=high / 1000)]
+        return Annotated[int, Meta(ge=low, le=high)]
     if kind == "duration":
         if field.unit == "s":
             return Annotated[float, Meta(ge=0, le=refusals.TIME_MAX_MS / 1000)]
