@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from risk.learning.inputs import ModelError, inputs_of, signature_of
-from risk.learning.scorer import scorer
+from risk.learning.inputs import Inputs, ModelError, inputs_of, signature_of
+from risk.learning.scorer import Score, scorer
 from risk.learning.version import Version, VersionError, fixed_version
 
 if TYPE_CHECKING:
@@ -20,10 +20,12 @@ __all__ = [
     "SETTINGS",
     "BadRecord",
     "Entry",
+    "Inputs",
     "Known",
     "Learner",
     "ModelError",
     "Offer",
+    "Score",
     "Settled",
     "Version",
     "VersionError",
