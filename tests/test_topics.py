@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -42,14 +43,17 @@ async def test_missing_topics_are_created_and_then_found(settings: Settings) -> 
 
 
 async def test_other_partition_counts_are_refused_before_anything_is_created(settings: Settings) -> None:
+    payments = names(settings)["payments"]
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers)
     await admin.start()
-    await admin.create_topics([NewTopic(names(settings)["payments"], 3, 1, topic_configs=TOPIC["payments"].configuration())])
+    await admin.create_topics([NewTopic(payments, 3, 1, topic_configs=TOPIC["payments"].configuration())])
+    while payments not in await admin.list_topics():  # created is not yet known: a broker learns it a moment later
+        await asyncio.sleep(0.05)
     with pytest.raises(TopicProblem, match=r"expected 2 partitions, found 3 in .*payments"):
         await ensure_topics(settings)
     mine = [name for name in await admin.list_topics() if name.startswith(settings.topic_prefix)]
     await admin.close()
-    assert mine == [names(settings)["payments"]]
+    assert mine == [payments]
 
 
 async def test_payments_stamped_by_their_producer_are_refused(settings: Settings) -> None:
