@@ -8,16 +8,16 @@ Never here: how a test is written (`risk.language.cases`), and printing.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from risk.decisions import Outcome
-from risk.declared import Place, Rule
+from risk.declared import FieldType, Place, Rule
 from risk.engine import InProcess
 from risk.events import BadEvent, Event
 from risk.language import RuleSet
-from risk.language.cases import CaseError, Expected, Script, script_of, value_as
+from risk.language.cases import SCORE, CaseError, Expected, Script, script_of, value_as
 from risk.language.ruleset import Case
 from risk.money import render
 
@@ -164,21 +164,19 @@ class Trial:
         for what, wanted, got in facets:
             if wanted is not None and wanted != got:
                 return f"expected {what} {_said(wanted)}, got {_said(got)} (fired: {_said(tuple(outcome.fired_names), 'nothing')})"
-        held = dict(zip(outcome.names, outcome.values, strict=True))
         for name, text in expected.values.items():
-            kind, got = self._value(name, held, seen.event, case)
+            kind, got = self._value(name, outcome, case)
             if not _equal(value_as(text, kind, case.place), got):
                 return f"expected {name} = {text}, got {shown(got, kind)}"
         return None
 
-    def _value(self, name: str, held: Mapping[str, Any], event: Event, case: Case) -> tuple[Any, Any]:
-        feature = self.ruleset.features.get(name)
-        if feature is not None and name in held:
-            return feature.type, held[name]
-        field = self.ruleset.schema.types[event.event_type].fields.get(name)
-        if field is None:
-            raise CaseError(case.place, f"`{name}` is neither read by the rule nor a field of the last event")
-        return field.type, getattr(event, field.attr)
+    def _value(self, name: str, outcome: Outcome, case: Case) -> tuple[FieldType, Any]:
+        """Type and value of a feature that the rule read, or of the model's score."""
+        if name == SCORE:
+            return FieldType("number"), outcome.model_score
+        if name not in outcome.names:
+            raise CaseError(case.place, f"`{name}` is not read by the rule at the last event")
+        return self.ruleset.features[name].type, outcome.values[outcome.names.index(name)]
 
     def _terms(self, seen: _Seen) -> tuple[tuple[str, str, str], ...]:
         judge = self.machine.engine.plans[seen.event.event_type].judge
@@ -215,7 +213,7 @@ def _equal(wanted: Any, got: Any) -> bool:
     return bool(wanted == got) or (wanted != wanted and got != got)
 
 
-def shown(value: Any, kind: Any) -> str:
+def shown(value: Any, kind: FieldType) -> str:
     """A value as tests write it."""
     if value is None:
         return "missing"

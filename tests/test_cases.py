@@ -10,8 +10,9 @@ from xml.etree import ElementTree as Xml
 import pytest
 from typer.testing import CliRunner
 
-from risk.cases import Result, run
+from risk.cases import Result, run, shown
 from risk.cli import app
+from risk.declared import NEVER, FieldType
 from risk.language import RuleSet, load
 from risk.language.cases import script_of
 
@@ -120,7 +121,10 @@ def test_an_expectation_that_holds_passes(test: str) -> None:
         ("events: [{repeat: 3}], expect: {fires: true, score: 70}", "expected score 70, got 60 (fired: burst)"),
         ("events: [{repeat: 3}], expect: {fires: true, reasons: [BUST]}", "expected reasons BUST, got BURST (fired: burst)"),
         ("events: [{repeat: 3}], expect: {fires: true, values: {tries_10m: 4}}", "expected tries_10m = 4, got 3"),
-        ("events: [{repeat: 3}], expect: {fires: true, values: {amount: CNY 1.01}}", "expected amount = CNY 1.01, got CNY 5.00"),
+        (
+            "events: [{repeat: 3}], expect: {fires: true, values: {spent_1h: CNY 1.01}}",
+            "`spent_1h` is not read by the rule at the last event",
+        ),
         ("events: [{}, {event: login}], expect: fires", "expected to fire, the rule does not look at this event"),
     ],
 )
@@ -234,9 +238,9 @@ def test_a_known_gap_does_not_fail_and_is_noticed_when_it_closes() -> None:
 """
     )
     assert (gap.passed, gap.failed, closed.passed, closed.failed) == (False, False, True, False)
-    shown = command.Shown(Path("rules"))
-    assert shown.of_todo(gap) == "   todo a: T-1"
-    assert "passes now, so remove `todo: T-2`" in shown.of_todo(closed)
+    text = command.Shown(Path("rules"))
+    assert text.of_todo(gap) == "   todo a: T-1"
+    assert "passes now, so remove `todo: T-2`" in text.of_todo(closed)
 
 
 def test_given_a_feature_that_the_rule_does_not_read_is_a_failure() -> None:
@@ -248,6 +252,34 @@ def test_an_event_that_would_be_a_dead_letter_says_so() -> None:
     complaint = result("- {it: a, events: [{}, {device.id: 4111 1111 1111 1111}], expect: silent}").complaint
     assert complaint is not None
     assert complaint.startswith("event 2 would be a dead letter: card_number")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (123456, FieldType("money", currency="CNY"), "CNY 1234.56"),
+        (900_000, FieldType("duration"), "15m"),
+        (1_500, FieldType("duration"), "1.5s"),
+        (None, FieldType("int"), "missing"),
+        (NEVER, FieldType("duration"), "never"),
+        (True, FieldType("bool"), "true"),
+    ],
+)
+def test_values_are_shown_as_tests_write_them(value: Any, kind: FieldType, text: str) -> None:
+    assert shown(value, kind) == text
+
+
+def test_obligations_and_reports_can_be_expected() -> None:
+    rules = RULES.replace("    reasons: [BURST]", "    reasons: [BURST]\n    obligations: [{do: DENY_BENEFIT}]\n    report: STR")
+    right, wrong = results(
+        """
+- {it: a, events: [{repeat: 3}], expect: {fires: true, obligations: [DENY_BENEFIT], report: STR}}
+- {it: b, events: [{repeat: 2}], expect: {silent: true, obligations: [DENY_BENEFIT]}}
+""",
+        rules=rules,
+    )
+    assert right.complaint is None
+    assert wrong.complaint == "expected obligations DENY_BENEFIT, got none (fired: nothing)"
 
 
 # ---------------------------------------------------------------------------------------------------------------- the command
@@ -274,12 +306,15 @@ def test_a_failing_test_prints_the_condition_with_the_values_of_that_event(tmp_p
     outcome = CliRunner().invoke(app, ["test", str(root)])
     assert outcome.exit_code == 1
     assert outcome.output.splitlines() == [
-        f"burst  ({root}/patterns/burst.yaml:10, shadow)  1 passed, 1 failed, 1 todo",
+        "burst  1 passed, 1 failed, 1 todo",
+        "   todo a gap: T-1",
+        "",
+        f"burst  ({root}/patterns/burst.yaml:10, shadow)",
         "   FAIL fires at three",
         f"        {root}/patterns/burst.yaml:23: expected action block, got review (fired: burst)",
         "        yes tries_10m >= 3                                tries_10m = 3",
         "        yes amount <= CNY 10.00                           amount = CNY 5.00",
-        "   todo a gap: T-1",
+        "",
         "1 rule, 2 tests: 1 passed, 1 failed, 1 todo",
     ]
 

@@ -8,7 +8,6 @@ import orjson
 import pytest
 
 from risk.cases import Result, run
-from risk.declared import NEVER
 from risk.engine import InProcess
 from risk.events import Event
 from risk.language import RuleSet, load
@@ -66,7 +65,8 @@ def test_statutory_limits_are_final_and_strict_when_a_value_is_missing(ruleset: 
 def test_limits_count_only_money_that_went_in_days_of_shanghai(ruleset: RuleSet) -> None:
     for name in ("balance_b_today", "balance_c_today", "static_bal_today", "static_quick_today"):
         feature = ruleset.features[name]
-        assert (feature.counts, feature.per, feature.window.unit, feature.window.zone) == ("passed", ("payer.person",), "day", "Asia/Shanghai")
+        assert (feature.counts, feature.per) == ("passed", ("payer.person",)), name
+        assert (feature.window.unit, feature.window.zone) == ("day", "Asia/Shanghai"), name
 
 
 # ---------------------------------------------------------------------------------------------------------------- the public contract
@@ -79,8 +79,8 @@ PAYMENT = {
         "opened_at": "2025-10-20T00:00:00.000Z",
     },
     "payee": {
-        "id": "shop_9", "type": "merchant", "person": "prs_77", "account": "acc_900", "mcc": "5691", "opened_at": "2026-08-01T00:00:00.000Z",
-        "trading_since": "2026-08-09T00:00:00.000Z",
+        "id": "shop_9", "type": "merchant", "person": "prs_77", "account": "acc_900", "mcc": "5691",
+        "opened_at": "2026-08-01T00:00:00.000Z", "trading_since": "2026-08-09T00:00:00.000Z",
     },
     "same_name": False, "cross_border": False,
     "funding": "balance", "auth_level": "B", "stepup_available": True, "channel": "live", "code": "none", "remote": True,
@@ -197,7 +197,4 @@ def test_trust_does_not_clear_a_limit(ruleset: RuleSet) -> None:
 def test_a_gateway_that_sends_six_fields_meets_the_strict_side_of_the_limits(ruleset: RuleSet) -> None:
     least = {key: PAYMENT[key] for key in ("event", "payment_id", "occurred_at", "amount")}
     event = ruleset.schema.decode(orjson.dumps(least | {"payer": {"id": "usr_1"}, "payee": {"id": "shop_9"}}))
-    outcome = InProcess(ruleset).feed(event)
-    assert outcome is not None
-    assert outcome.action == "block"
-    assert NEVER not in outcome.values
+    assert actions(ruleset, event) == ["block"]

@@ -34,7 +34,7 @@ def test(
     if rule is not None and rule not in ruleset.rules:
         typer.echo(f"there is no rule `{rule}` in {path}", err=True)
         raise typer.Exit(WRONG_FILES)
-    shown = Shown(path)
+    shown = Shown(path, width=max((len(name) for name, cases in ruleset.cases.items() if cases), default=0))
     results: list[Result] = []
     seconds: dict[str, float] = {}
     started = time.perf_counter()
@@ -43,7 +43,9 @@ def test(
         seconds[name], started = time.perf_counter() - started, time.perf_counter()
         typer.echo(shown.of_rule(of_rule))
         results.extend(of_rule)
-    typer.echo(summary(results))
+    for _, group in groupby((result for result in results if result.failed), key=lambda result: result.rule.name):
+        typer.echo("\n" + shown.of_failures(list(group)))
+    typer.echo(("\n" if any(result.failed for result in results) else "") + summary(results))
     if junit is not None:
         junit.write_bytes(junit_xml(results, shown, seconds))
     raise typer.Exit(FINDINGS if any(result.failed for result in results) else PASSED)
@@ -60,10 +62,11 @@ def _load(path: Path) -> RuleSet:
 
 
 class Shown:
-    """The text of results. ``root``: what was asked for, put before the paths inside the rule set."""
+    """The text of results. ``root``: what was asked for, put before the paths inside the rule set; ``width``: of the names of rules."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, width: int = 0) -> None:
         self.root = root
+        self.width = width
 
     def place(self, place: Place | None) -> str:
         if place is None:
@@ -71,18 +74,20 @@ class Shown:
         return f"{self.root if self.root.is_file() else self.root / place.path}:{place.line}"
 
     def of_rule(self, results: Sequence[Result]) -> str:
-        """A line with the counts; failing tests, and those marked `todo`, below it."""
-        rule = results[0].rule
-        counts = f"{sum(r.passed and not r.todo for r in results)} passed"
-        counts += f", {_count(r.failed for r in results)} failed" if any(r.failed for r in results) else ""
-        counts += f", {_count(r.todo for r in results)} todo" if any(r.todo for r in results) else ""
-        if not any(r.failed for r in results):
-            return "\n".join([f"{rule.name}  {counts}", *(self.of_todo(r) for r in results if r.todo)])
-        head = f"{rule.name}  ({self.place(rule.place)}, {rule.mode})  {counts}"
-        return "\n".join([head, *(self.of_failure(r) for r in results if r.failed), *(self.of_todo(r) for r in results if r.todo)])
+        """A line with the counts; tests marked `todo` below it."""
+        counts = [f"{_count(r.passed and not r.todo for r in results)} passed"]
+        counts += [f"{number} failed" for number in (_count(r.failed for r in results),) if number]
+        counts += [f"{number} todo" for number in (_count(r.todo for r in results),) if number]
+        line = f"{results[0].rule.name:<{self.width}}  {', '.join(counts)}"
+        return "\n".join([line, *(self.of_todo(r) for r in results if r.todo)])
 
-    def of_failure(self, result: Result) -> str:
-        return "\n".join([f"   FAIL {result.case.it}", *(f"        {line}" for line in self.reason(result))])
+    def of_failures(self, results: Sequence[Result]) -> str:
+        """The failing tests of one rule, in full."""
+        rule = results[0].rule
+        lines = [f"{rule.name}  ({self.place(rule.place)}, {rule.mode})"]
+        for result in results:
+            lines += [f"   FAIL {result.case.it}", *(f"        {line}" for line in self.reason(result))]
+        return "\n".join(lines)
 
     def of_todo(self, result: Result) -> str:
         if result.passed:
