@@ -5,13 +5,9 @@ Rule files are read by `load`, which either gives a `RuleSet` or raises `RuleFil
 
 from __future__ import annotations
 
+from risk.language.compile import Judge
 from risk.language.load import Loaded, examine, load
-from risk.language.problems import Problem, RuleFileError, render
+from risk.language.problems import Problem, RuleFileError, render_problems
 from risk.language.ruleset import Case, CheckedRule, Override, RuleSet, Segment
 
-try:
-    from risk.language.compile import Judge
-except ModuleNotFoundError:
-    Judge = object  # type: ignore[assignment,misc]
-
-__all__ = ["Case", "CheckedRule", "Judge", "Loaded", "Override", "Problem", "RuleFileError", "RuleSet", "Segment", "examine", "load", "render"]
+__all__ = ["Case", "CheckedRule", "Judge", "Loaded", "Override", "Problem", "RuleFileError", "RuleSet", "Segment", "examine", "load", "render_problems"]

@@ -6,7 +6,8 @@ the model's score; both see macros, lists and parameters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from risk.language.sections.macros import Macro
 from risk.language.source import Problems, Scalar
 
 SCORE = "model.score"
+UNKNOWN = re.compile(r"((?:in macro `[^`]*`: )*)unknown (?:name|list|parameter) `([@$]?)([^`]*)`")
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Names:
     macros: Mapping[str, Macro] = field(default_factory=dict)
     settings: Mapping[str, FieldType] = field(default_factory=dict)
     features: Mapping[str, Feature] = field(default_factory=dict)
+    broken: Set[str] = frozenset()  # names that are written but wrong: told where they stand, not at every use; lists as `@name`
 
     def __post_init__(self) -> None:
         self._rule_names: dict[tuple[str, ...], dict[str, Symbol]] = {}
@@ -71,35 +74,43 @@ class Names:
             name: Symbol(name, each.type, each.optional, "field", f"field of {one_of(events)}", attr_of(name)) for name, each in common_fields(self.types, events).items()
         }
 
-    def told(self, fault: Fault, text: str, events: tuple[str, ...], of_feature: bool) -> Fault:
-        """The same fault, said better where the unknown name is known elsewhere in the rule set."""
-        name = text[fault.start : fault.end]
-        if fault.code != "E202":
+    def told(self, fault: Fault, events: tuple[str, ...], of_feature: bool) -> Fault | None:
+        """The same fault, said better where the unknown name is known elsewhere in the rule set; None where that name is told of itself."""
+        unknown = UNKNOWN.fullmatch(fault.message)
+        if unknown is None:
             return fault
+        macro, sign, name = unknown.groups()
+        if f"{sign}{name}" in self.broken:
+            return None
+        if fault.code == "E202" and (better := self._better(name, events, of_feature)):
+            code, message, hint = better
+            return replace(fault, code=code, message=f"{macro}{message}", hint=hint)
+        return fault
+
+    def _better(self, name: str, events: tuple[str, ...], of_feature: bool) -> tuple[str, str, str | None] | None:
         if name in self.features:
             if of_feature:
-                return replace(fault, code="E311", message=f"`where` looks at the counted event; it cannot read feature `{name}`", hint="compare the feature in the rule instead")
+                return "E311", f"`where` looks at the counted event; it cannot read feature `{name}`", "compare the feature in the rule instead"
             found = self.unreadable(self.features[name], events)
-            if found:
-                key, event = found
-                return replace(fault, code="E213", message=f"`{name}` is read with `{key}`, which event `{event}` does not have", hint=None)
+            return ("E227", f"`{name}` is read with `{found[0]}`, which event `{found[1]}` does not have", None) if found else None
         owners = [event.name for event in self.types.values() if name in event.fields]
-        if owners:
-            lacking = [event for event in events if event not in owners]
-            if not lacking:
-                return replace(fault, code="E213", message=f"`{name}` is not of the same type in {one_of(f'`{event}`' for event in events)}", hint=None)
-            return replace(fault, code="E213", message=f"event `{lacking[0]}` has no field `{name}`", hint=f"events that have it: {', '.join(owners)}")
-        return fault
+        if not owners:
+            return None
+        lacking = [event for event in events if event not in owners]
+        if not lacking:
+            return "E227", f"`{name}` is not of the same type in {one_of(f'`{event}`' for event in events)}", None
+        return "E227", f"event `{lacking[0]}` has no field `{name}`", f"events that have it: {', '.join(owners)}"
 
 
 def checked(
     scalar: Scalar, node: Node, scope: Scope, names: Names, events: tuple[str, ...], problems: Problems, of_feature: bool = False
 ) -> bool:
     """Whether the condition is right; tells what is wrong, and warns, at its place."""
-    _, faults = check(node, scope)
+    _, faults = check(node, scope, "condition" if of_feature else "rule")
     for fault in faults:
-        told = names.told(fault, scalar.text, events, of_feature)
-        problems.inside(told.code, scalar, told.start, told.end, told.message, told.hint, told.severity)
+        told = names.told(fault, events, of_feature)
+        if told is not None:
+            problems.inside(told.code, scalar, told.start, told.end, told.message, told.hint, told.severity)
     return all(fault.severity != "error" for fault in faults)
 
 

@@ -148,7 +148,7 @@ class _Loading:
         drafts = read_features(self._of("features"), self.types, self.settings, self.problems)
         self._refuse_shared_names(drafts)
         features = {name: draft.feature for name, draft in drafts.items()}
-        self.names = Names(self.types, self.lists, self.macros, self.settings.types, features)
+        self.names = Names(self.types, self.lists, self.macros, self.settings.types, features, self._broken(features))
         self.used = unused.Used()
         self.wheres: dict[str, CheckedWhere] = {}
         self.features: dict[str, Feature] = {}
@@ -156,6 +156,16 @@ class _Loading:
             feature = self._where(draft)
             if feature is not None:
                 self.features[name] = feature
+
+    def _broken(self, features: dict[str, Feature]) -> set[str]:
+        """Names that are written but wrong, of lists with their `@`."""
+        broken = {f"@{key.text}" for key, _ in self._of("lists") if key.text not in self.lists}
+        broken |= {key.text for key, _ in self._of("features") if key.text not in features}
+        broken |= {key.text for key, _ in self._of("macros") if key.text not in self.macros}
+        for _, node in self._of("events"):
+            fields = node.get("fields") if isinstance(node, Block) else None
+            broken |= {key.text for key, _ in fields} if isinstance(fields, Block) else set()
+        return broken - {name for event in self.types.values() for name in event.fields}
 
     def _refuse_shared_names(self, drafts: dict[str, Draft]) -> None:
         """A name in a condition means one thing: a field, a feature or a macro."""
@@ -226,7 +236,7 @@ class _Loading:
         params = {**settings, **draft.rule.params}
         read_features_ = names_in(whole) & self.features.keys()
         self.rule_reads[name] = frozenset(read_features_ | (in_message & self.features.keys()))
-        self.meanings[name] = f"{canonical(whole)} with {sorted(params.items())}"
+        self.meanings[name] = f"{canonical(whole)} with {sorted((key, params[key]) for key in params_in(whole))}"
         rule = replace(draft.rule, when=canonical(draft.node))
         self.checked[name] = CheckedRule(rule, draft.node, scope, params)
 
@@ -249,6 +259,8 @@ class _Loading:
         same_conditions.check(self.drafts, self.meanings, self.checked, self.problems)
         if today is not None:
             past_dates.check(self.drafts, self.overrides, today, self.problems)
+        if self.problems.errors:
+            return  # what is wrong may well read the names that nothing else reads
         keys = {
             "macro": [macro.key for macro in self.macros.values()],
             "list": [key for key, _ in self._of("lists") if key.text in self.lists],

@@ -42,10 +42,10 @@ class RuleFileError(Exception):
 
     @property
     def report(self) -> str:
-        return render(self.problems, self.sources, self.summary, self.root)
+        return render_problems(self.problems, self.sources, self.summary, self.root)
 
 
-def render(problems: Iterable[Problem], sources: Mapping[str, str], summary: str = "", root: str = "") -> str:
+def render_problems(problems: Iterable[Problem], sources: Mapping[str, str], summary: str = "", root: str = "") -> str:
     """All problems in order of place, a blank line between them, the summary last. ``root`` is put before every path."""
     shown = [render_one(problem, sources, root) for problem in in_order(problems)]
     if summary:

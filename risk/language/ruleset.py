@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from risk.declared import Feature, ListDecl, ModelDecl, Place, Policy, Rule
+from risk.language.compile import Judge, compile_judge, compile_predicate
 from risk.language.condition import Node as Condition
 from risk.language.condition import Scope
 from risk.language.problems import Problem
@@ -19,7 +20,6 @@ from risk.language.source import Block, Node, Scalar
 
 if TYPE_CHECKING:
     from risk.events import Event, Schema
-    from risk.language.compile import Judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,6 @@ class RuleSet:
 
     def predicate(self, feature: str, event: str) -> Callable[[Event], bool] | None:
         """The feature's `where` on an event that it counts: true where it certainly holds. None without a `where`."""
-        from risk.language.compile import compile_predicate
-
         where = self._wheres.get(feature)
         if where is None:
             return None
@@ -133,8 +131,6 @@ class RuleSet:
 
     def judge(self, event: str, slots: Mapping[str, int]) -> Judge:
         """All rules of an event type as one generated function. ``slots``: where each feature's value stands."""
-        from risk.language.compile import compile_judge
-
         rules = [self.checked[rule.name] for rule in self.rules_of(event)]
         return compile_judge(rules, self.schema.struct(event), slots, self._list_values())
 

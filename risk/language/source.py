@@ -256,8 +256,12 @@ def _tell(file: File, problem: yaml.YAMLError, problems: Problems) -> None:
     mark = getattr(problem, "problem_mark", None) or getattr(problem, "context_mark", None)
     offset = min(mark.index, len(file.text)) if mark else 0
     what = getattr(problem, "problem", None) or str(problem).split("\n", maxsplit=1)[0]
-    context = getattr(problem, "context", None)
+    context = getattr(problem, "context", None) or ""
     hint = None
+    if "parsing a flow" in context and problem.context_mark is not None:  # type: ignore[attr-defined]
+        opening = problem.context_mark.index  # type: ignore[attr-defined]
+        problems.at("E000", file, opening, opening + 1, f"this `{file.text[opening]}` is not closed, or a comma is missing after it")
+        return
     if "mapping values are not allowed" in what:
         hint = "a text that holds `: ` needs quotes; or this line is indented too far"
     elif "cannot start any token" in what and file.text[offset : offset + 1] in "\t@%`":

@@ -1,11 +1,10 @@
-"""W302, W303, W305, W307: names that nothing reads: macros, lists, features, parameters, segments."""
+"""W302, W303, W312, W307: names that nothing reads: macros, lists, features, parameters, segments."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from risk.language.problems import count
 from risk.language.source import Problems, Scalar
 
 
@@ -29,6 +28,4 @@ def check(keys: Mapping[str, Iterable[Scalar]], params: Mapping[str, Iterable[Sc
     for rule, written in params.items():
         unread = [key for key in written if key.text not in used.params.get(rule, set())]
         for key in unread:
-            others = used.params.get(rule, set())
-            hint = f"the condition reads {count(len(others), 'parameter')}" if others else "write it as `$" + key.text + "` in the condition"
-            problems.warning("W305", key, f"parameter `{key.text}` of rule `{rule}` is not used", hint)
+            problems.warning("W312", key, f"parameter `{key.text}` of rule `{rule}` is not used", f"write `${key.text}` in the condition, or remove it")

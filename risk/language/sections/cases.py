@@ -100,7 +100,8 @@ class _CaseReading:
         blocks = [block for item in node.items if (block := as_block(item, "an event of a test", self.problems)) is not None]
         for block in blocks:
             self._event(block)
-        if blocks and all(self._name_of(block) not in self.draft.rule.events for block in blocks):
+        names = {self._name_of(block) for block in blocks}
+        if names and names <= self.types.keys() and not names & set( self.draft.rule.events):
             self.problems.error("E424", blocks[-1], f"no event of this test is one that rule `{self.draft.rule.name}` looks at", f"it looks at {', '.join(self.draft.rule.events)}")
         return tuple(blocks)
 
@@ -112,7 +113,7 @@ class _CaseReading:
         name = self._name_of(block)
         if name not in self.types:
             at = block.get("event") or block
-            self.problems.error("E211", at, f"unknown event `{name}`", did_you_mean(name, self.types))
+            self.problems.error("E226", at, f"unknown event `{name}`", did_you_mean(name, self.types))
             return
         fields = self.types[name].fields
         for key, value in block:

@@ -55,14 +55,27 @@ def _event(key: Scalar, node: Node, written: Mapping[str, Node], problems: Probl
     _clashes(fields, problems)
     decide = keys.flag("decide")
     needed = {"occurred_at": "time", "payment_id": "id payment"} if decide else {"occurred_at": "time"}
-    for name, kind in needed.items():
-        if name not in fields:
-            problems.error("E221", key, f"event `{key.text}` has no field `{name}`", f"add `{name}: {kind}` to its fields")
-        elif fields[name].optional or fields[name].type.kind not in (kind.split()[0], "text"):
-            problems.error("E221", key, f"`{name}` of event `{key.text}` is always there and of type `{kind}`")
+    _needed(key, fields, needed, keys, problems)
     ignore = tuple(item.text for item in keys.scalars("ignore"))
     example = _example(keys, fields, problems)
     return EventType(key.text, fields, decide, keys.flag("default"), ignore, example, key.place)
+
+
+def _needed(key: Scalar, fields: Mapping[str, Field], needed: Mapping[str, str], keys: Keys, problems: Problems) -> None:
+    """The fields that the engine itself reads."""
+    for name, kind in needed.items():
+        field = fields.get(name)
+        if field is not None:
+            if (field.optional or field.type.kind not in (kind.split()[0], "text")) and field.place:
+                problems.at_place("E221", field.place, len(name), f"`{name}` of event `{key.text}` must always be there, of type `{kind}`")
+        elif name not in _names_written(keys):
+            problems.error("E221", key, f"event `{key.text}` has no field `{name}`", f"add `{name}: {kind}` to its fields")
+
+
+def _names_written(keys: Keys) -> set[str]:
+    """The fields that are there but wrong; nothing more is said about them."""
+    node = keys.node("fields")
+    return set(node.entries) if isinstance(node, Block) else set()
 
 
 def _fields(keys: Keys, written: Mapping[str, Node], problems: Problems) -> dict[str, Field]:
@@ -72,7 +85,7 @@ def _fields(keys: Keys, written: Mapping[str, Node], problems: Problems) -> dict
     if like:
         other = written.get(like.text)
         if not isinstance(other, Block):
-            problems.error("E211", like, f"unknown event `{like.text}`", did_you_mean(like.text, written))
+            problems.error("E226", like, f"unknown event `{like.text}`", did_you_mean(like.text, written))
         elif "like" in other.entries:
             problems.error("E009", like, f"`{like.text}` is itself like another event", "name that one here")
         else:
@@ -210,6 +223,8 @@ def _example(keys: Keys, fields: Mapping[str, Field], problems: Problems) -> dic
     for key, node in block:
         field = fields.get(key.text)
         if field is None:
+            if key.text in _names_written(keys):
+                continue
             problems.error("E224", key, f"`{key.text}` is not a field of {keys.owner}", did_you_mean(key.text, fields))
         else:
             value = read_value(field, node, problems)

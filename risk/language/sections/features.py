@@ -110,7 +110,7 @@ class _FeatureText:
             extra = self.keys.block.key(found[1])
             self.problems.error("E301", extra, f"feature `{self.key.text}` asks two questions: `{found[0]}` and `{found[1]}`", "make two features of it")
         else:
-            self.problems.error("E301", self.key, f"feature `{self.key.text}` says not what it asks", f"write one of {one_of(AGGREGATES)}")
+            self.problems.error("E301", self.key, f"feature `{self.key.text}` does not say what it asks", f"write one of {one_of(AGGREGATES)}")
         return None
 
     def _events(self, agg: Aggregate) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ class _FeatureText:
             if scalar.text == "decision":
                 self.problems.error("E314", scalar, "features over decisions are not built yet", "count `payment_result` events, or use `counts: passed`")
             elif scalar.text not in self.types:
-                self.problems.error("E211", scalar, f"unknown event `{scalar.text}`", did_you_mean(scalar.text, self.types))
+                self.problems.error("E226", scalar, f"unknown event `{scalar.text}`", did_you_mean(scalar.text, self.types))
             else:
                 names.append(scalar.text)
         return tuple(names)
@@ -186,10 +186,10 @@ class _FeatureText:
         deciding = [event for event in self.types.values() if event.decide]
         scalars = self.keys.scalars("read_with")
         if not scalars:
-            for name in per:
+            for name, at in zip(per, self.keys.scalars("per"), strict=False):
                 if deciding and not any(name in event.fields for event in deciding):
                     message = f"no event that wants a decision has `{name}`, so this feature can never be read"
-                    self.problems.error("E308", self.keys.block.key("per"), message, "say `read_with:` and the field of the deciding event")
+                    self.problems.error("E308", at, message, "say `read_with:` and the field of the deciding event")
             return per
         if len(scalars) != len(per):
             message = f"`read_with` names {len(scalars)} fields, `per` {len(per)}"

@@ -52,7 +52,7 @@ def refuse_cycles(macros: Mapping[str, Macro], problems: Problems) -> set[str]:
         if path and name not in circular:
             circular.update(path)
             told = " -> ".join(f"`{step}`" for step in (*path, name))
-            problems.error("E214", macros[name].key, f"macro `{name}` is defined by itself: {told}", "write one of them out")
+            problems.error("E228", macros[name].key, f"macro `{name}` is defined by itself: {told}", "write one of them out")
     return circular
 
 

@@ -14,7 +14,7 @@ from risk.language.problems import did_you_mean, one_of
 from risk.language.sections.events import common_fields
 from risk.language.sections.keys import RULE_NAME, Keys, as_block, check_name, moment_ms
 from risk.language.sections.macros import parsed
-from risk.language.sections.policy import SCORE_MAX, check_action
+from risk.language.sections.policy import SCORE_MAX
 from risk.language.source import Block, Items, Node, Problems, Scalar
 
 RULE_KEYS = (
@@ -117,7 +117,7 @@ def _events(keys: Keys, types: Mapping[str, EventType], problems: Problems) -> t
     names: list[str] = []
     for scalar in keys.scalars("event"):
         if scalar.text not in types:
-            problems.error("E211", scalar, f"unknown event `{scalar.text}`", did_you_mean(scalar.text, types))
+            problems.error("E226", scalar, f"unknown event `{scalar.text}`", did_you_mean(scalar.text, types))
         elif not types[scalar.text].decide:
             decided = [name for name, event in types.items() if event.decide]
             problems.error("E404", scalar, f"`{scalar.text}` informs and is never decided, so no rule can act on it", f"events that are decided: {', '.join(decided)}")
@@ -179,7 +179,11 @@ def _strict(keys: Keys, key: str, rule: Rule, policy: Policy, problems: Problems
     if scalar.text == policy.actions[0]:
         problems.error("E403", scalar, f"a rule never decides `{scalar.text}`", "a rule that clears others is `trust: true` without `then`")
         return None
-    return check_action(scalar, policy.actions, problems)
+    if scalar.text not in policy.actions:
+        acting = policy.actions[1:]
+        problems.error("E403", scalar, f"`{scalar.text}` is not an action", did_you_mean(scalar.text, acting) or f"a rule acts with {one_of(acting)}")
+        return None
+    return scalar.text
 
 
 def _obligations(keys: Keys, problems: Problems) -> tuple[Mapping[str, Any], ...]:
@@ -253,7 +257,7 @@ def _contradictions(keys: Keys, rule: Rule, problems: Problems) -> None:
             problems.error("E407", keys.block.key("final"), "a rule is `trust` or `final`, not both")
     if rule.final and rule.rollout < 1.0:
         problems.error("E407", keys.block.key("rollout"), "a `final` rule holds for everybody; it refuses a rollout")
-    if not rule.trust and rule.then is None and not {"then", "score", "obligations", "report"} & keys.block.entries.keys():
+    if rule.mode in ("live", "shadow") and not rule.trust and not {"then", "score", "obligations", "report"} & keys.block.entries.keys():
         problems.warning("W309", keys.block.key("when") if "when" in keys else keys.block, f"{keys.owner} fires without doing anything", "give it `then`, `score`, `obligations` or `report`")
-    if (rule.then is not None or rule.score) and not rule.reasons:
+    if rule.mode in ("live", "shadow") and (rule.then is not None or rule.score) and not rule.reasons:
         problems.warning("W310", keys.block.key("then" if "then" in keys else "score"), f"{keys.owner} gives no `reasons`, so nobody learns why it acted", "write `reasons: [CARD_TESTING]`")
