@@ -8,7 +8,7 @@ time order only ever move it forward. Reads of older times search instead and le
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any, ClassVar
 
@@ -71,6 +71,7 @@ class Series:
     columns: ClassVar[tuple[tuple[str, str], ...]] = ()  # (slot, field) of values kept row by row
     pointers: ClassVar[tuple[str, ...]] = ()
     tallies: ClassVar[tuple[tuple[str, str], ...]] = ()  # (slot, slot of its column)
+    begun: ClassVar[Callable[..., Series]]  # (t, *values of plan.fields): a series of one row
     ts: list[int]
 
     def __len__(self) -> int:
@@ -132,7 +133,7 @@ def _raise(running: list[int], index: int, amount: int) -> None:
 
 
 def series_class(plan: SeriesPlan) -> type[Series]:
-    """A class with one slot a column, and an ``__init__`` without loops: profiles of one row are the most common."""
+    """A class with one slot a column. Made without loops, empty or with its first row (``begun``): most profiles have few rows."""
     names: dict[str, Any] = {
         "plan": plan,
         "totals": tuple((f"p{i}", field) for i, field in enumerate(plan.sums)),
@@ -141,15 +142,23 @@ def series_class(plan: SeriesPlan) -> type[Series]:
         "pointers": tuple(f"l{i}" for i in range(len(plan.cuts))),
         "tallies": tuple((f"d{i}", f"c{plan.kept.index(field)}") for i, (field, _, _) in enumerate(plan.tallies)),
     }
-    lines = ["def __init__(self):", " self.ts = []"]
-    lines += [f" self.{slot} = [0]" for slot, _ in names["totals"] + names["counts"]]
-    lines += [f" self.{slot} = []" for slot, _ in names["columns"]]
-    lines += [" " + " = ".join([*(f"self.{slot}" for slot in names["pointers"]), "0"])] if names["pointers"] else []
-    lines += [f" self.{slot} = None" for slot, _ in names["tallies"]]
-    space: dict[str, Any] = {}
+    value = {field: f"f{i}" for i, field in enumerate(plan.fields)}
+    empty = {"ts": "[]", **dict.fromkeys((slot for slot, _ in names["totals"] + names["counts"]), "[0]")}
+    empty |= {slot: "[]" for slot, _ in names["columns"]}
+    first = {"ts": "[t]"} | {slot: f"[0, {value[f]} or 0]" for slot, f in names["totals"]}
+    first |= {slot: f"[0, int({value[f]} is not None)]" for slot, f in names["counts"]}
+    first |= {slot: f"[{value[f]}]" for slot, f in names["columns"]}
+    rest = [" " + " = ".join([*(f"self.{slot}" for slot in names["pointers"]), "0"])] if names["pointers"] else []
+    rest += [f" self.{slot} = None" for slot, _ in names["tallies"]]
+    lines = ["def __init__(self):", *(f" self.{slot} = {text}" for slot, text in empty.items()), *rest]
+    lines += [f"def begun({', '.join(['t', *value.values()])}):", " self = new(cls)"]
+    lines += [*(f" self.{slot} = {text}" for slot, text in first.items()), *rest, " return self"]
+    space: dict[str, Any] = {"new": object.__new__}
     exec("\n".join(lines), space)  # our own text, made of slot names only
-    slots = [s for group in ("totals", "counts", "columns", "tallies") for s, _ in names[group]] + list(names["pointers"])
-    return type("SeriesOf", (Series,), {**names, "__slots__": tuple(slots), "__init__": space["__init__"]})
+    names |= {"__slots__": (*list(empty)[1:], *names["pointers"], *(slot for slot, _ in names["tallies"]))}
+    made = type("SeriesOf", (Series,), {**names, "__init__": space["__init__"], "begun": staticmethod(space["begun"])})
+    space["cls"] = made
+    return made
 
 
 def profile_class(kind: str, slots: Sequence[str]) -> type[Profile]:

@@ -170,7 +170,7 @@ class Block:
         self.add(
             f"if {hi} - {lo} < {FEW_ROWS}:" if lower else f"if {hi} < {FEW_ROWS}:",
             f" q{i}_{k} = set({column}[{lo}:{hi}])",
-            f" q{i}_{k}.discard(None)",
+            f" if None in q{i}_{k}: q{i}_{k}.discard(None)",
             "else:",
             f" z = s{i}.d{k}",
             f" if z is None: z = s{i}.d{k} = Tally()",
@@ -191,6 +191,30 @@ class Block:
         if lower is None:
             return "None"  # reaches back before every date
         return f"(None if {self._time(lower)} + 1 < {since} else {plain})"
+
+    def alone(self, f: Feature, since: int) -> str | None:
+        """Expression for a feature when the event's own row is the first of its series; None: no short form."""
+        if since or f.has_if_none:
+            return None
+        counts = self.current(f)
+        if f.agg == "count":
+            return "1" if counts else "0"
+        if f.agg == "distinct" and f.field:
+            return "0" if not counts else f"(0 if {self.names[f.field]} is None else 1)"
+        if f.agg == "sum" and f.field in self.plan.sums:
+            return self.amount(f.field) if counts else "0"
+        if f.agg in ("since_last", "since_first"):
+            return "0" if counts else "never"
+        return None
+
+    def begin(self, since: Mapping[str, int]) -> list[str]:
+        """A way out for the first row of a profile with one series: many profiles never see a second."""
+        answers = [self.alone(f, since.get(f.name, 0)) for f in self.asked]
+        if self.plan.passed or not self.sure or None in answers:
+            return []
+        row = ", ".join(["t", *(self.names[field] for field in self.plan.fields)])
+        slot = self.plan.slot
+        return [f"if p.{slot} is None:", f" p.{slot} = begun_{slot}({row})", f" return [{', '.join(map(str, answers))}]"]
 
     def _time(self, cut: Cut | None) -> str:
         if cut is None:
@@ -285,6 +309,8 @@ def reading(touch: TouchPlan, series: Mapping[str, SeriesPlan], mode: Mode, spac
         involved += [s for s in touch.recorded if s not in involved]
     blocks = [Block(i, s, touch, space, optional, mode) for i, s in enumerate(involved)]
     lines = [line for block in blocks for line in block.text()]
+    if mode == "observe" and len(blocks) == 1:
+        lines = [*blocks[0].begin(since), *lines]
     home = {f.name: block for block in blocks for f in block.asked}
     answers = [home[f.name].value(f, since.get(f.name, 0)) for f in touch.asked]
     return [f" {line}" for line in [*lines, f"return [{', '.join(answers)}]"]]

@@ -30,7 +30,11 @@ class Kind:
         slots = [s.slot for s in self.series.values()]
         self.profile: type[Profile] = profile_class(name, slots)
         for plan in self.series.values():
-            self.space[f"class_{plan.slot}"] = self._quota_maker(plan) if plan.passed else series_class(plan)
+            if plan.passed:
+                self.space[f"class_{plan.slot}"] = self._quota_maker(plan)
+                continue
+            made = self.space[f"class_{plan.slot}"] = series_class(plan)
+            self.space[f"begun_{plan.slot}"] = made.begun
 
     def _quota_maker(self, plan: SeriesPlan) -> Callable[[], Quota]:
         periods = tuple(None if cut is None else self.space[self.space.period(cut)] for cut in quota_periods(plan))
@@ -84,7 +88,8 @@ class Touch:
 
         late = reading(plan, kind.series, "late", space, optional, since)
         self._late = compiled("late", "p, t, row, before", [*unpack, *late])
-        ahead = [f" if t < p.at: return late_{name}(p, t, row, None)", " p.at = t", " before = None"]
+        now = [" p.at = t", *([" before = None"] if self.passed else [])]
+        ahead = [f" if t < p.at: return late_{name}(p, t, row, None)", *now]
         read = reading(plan, kind.series, "read", space, optional, since)
         self.read = compiled("read", "p, t, row, tid", [*ahead, *unpack, *read])
         self.record = compiled("record", "p, t, row, tid", [*unpack, *_recording(plan)])
@@ -93,7 +98,7 @@ class Touch:
             self.observe = compiled("observe", "p, t, row, tid", both)
             return
         fused = reading(plan, kind.series, "observe", space, optional, since)
-        behind = [" if t < p.at:", *(f" {line}" for line in both), " p.at = t", " before = None"]
+        behind = [" if t < p.at:", *(f" {line}" for line in both), *now]
         self.observe = compiled("observe", "p, t, row, tid", [*behind, *unpack, *fused])
 
 
