@@ -32,10 +32,10 @@ def card_testing(stage: Stage, at_ms: int, style: str) -> None:
             who.device = _burner(stage, at_ms, clean)
         for _ in range(rng.choice((1, 1, 2))):
             refused = rng.random() < (0.5 if style == "careful" else 0.72)
-            stage.buy(who, shop, at_ms, amount=_tiny(stage, style), card=card, ip=foreign_ip(rng) if rng.random() < 0.5 else None,
-                      dwell_ms=rng.randrange(200, 3000), outcome="declined" if refused else None,
-                      reason=rng.choice(("stolen_card", "wrong_cvc", "do_not_honor")) if refused else None)
-            at_ms += _pause(stage, style, 4, 40, 150, 400)
+            tried = stage.buy(who, shop, at_ms, amount=_tiny(stage, style), card=card, ip=foreign_ip(rng) if rng.random() < 0.5 else None,
+                              dwell_ms=rng.randrange(200, 3000), outcome="declined" if refused else None,
+                              reason=rng.choice(("stolen_card", "wrong_cvc", "do_not_honor")) if refused else None)
+            at_ms = tried.answered_ms + _pause(stage, style, 4, 40, 150, 400)
             if not refused:
                 best = card
                 break
@@ -82,7 +82,8 @@ def promo_ring(stage: Stage, at_ms: int, style: str) -> None:
     farm = _burner(stage, at_ms, style == "clean", ("emulator",))
     addresses = [unseen_ids(rng, "adr") for _ in range(1 if style == "blatant" else 3)]
     card, inviter, ip = new_card(rng), None, mobile_ip(rng)
-    for number in range(rng.randrange(4, 8)):
+    members: list[Person] = []
+    for number in range(rng.randrange(11, 15) if rng.random() < 0.15 else rng.randrange(4, 8)):
         device = farm if style in ("blatant", "slow") or number % 3 == 0 else _burner(stage, at_ms, style == "clean")
         age_ms = int(rng.uniform(8, 20) * DAY) if style == "clean" and rng.random() < 0.5 else rng.randrange(10 * MINUTE)
         who = stage.town.join(rng, at_ms - age_ms, device, ip=ip, address=rng.choice(addresses))
@@ -93,6 +94,12 @@ def promo_ring(stage: Stage, at_ms: int, style: str) -> None:
         stage.buy(who, shop, at_ms, amount=rng.randrange(100, 2500), card=card if rng.random() < 0.6 else who.cards[0],
                   coupon="WELCOME20", discount=2000, dwell_ms=rng.randrange(200, 5000))
         at_ms += _pause(stage, style, 20, 200, 1800, 20_000)
+        members.append(who)
+    if len(members) > 10 and rng.random() < 0.6:  # the large rings also got red packets; one of them gathers the money
+        for who in members[1:]:
+            stage.send(who, members[0].payee, at_ms, rng.randrange(500, 2000), device=farm)
+            at_ms += stage.gap(5, 60)
+        stage.withdraw(members[0], at_ms, 1000 * len(members), device=farm)
 
 
 def mule(stage: Stage, at_ms: int, style: str) -> None:
@@ -159,6 +166,8 @@ def limit_evasion(stage: Stage, at_ms: int, style: str) -> None:
         at_ms += rng.randrange(0, 8) if style == "blatant" else _pause(stage, style, 5, 120, 900, 9000)
 
 
+# How often each comes in one round of attacks: those of few payments twice.
+A_ROUND = ("card_testing", "account_takeover", "account_takeover", "promo_ring", "mule", "instalment_first_order", "limit_evasion")
 ATTACKS: dict[str, Attack] = {
     "card_testing": card_testing,
     "account_takeover": account_takeover,

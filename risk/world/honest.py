@@ -35,7 +35,7 @@ def shopping(stage: Stage, at_ms: int) -> None:
     if "card" in first.body and rng.random() < 0.035:
         first.outcome, first.reason = "declined", rng.choice(DECLINES)
         first.own_fault = first.reason == "issuer_unavailable" and rng.random() < 0.5
-        again_ms = at_ms + stage.gap(5, 60)
+        again_ms = first.answered_ms + stage.gap(5, 60)
         if rng.random() < 0.7:
             other = rng.choice(who.cards) if rng.random() < 0.5 else None
             stage.buy(who, shop, again_ms, amount=first.body["amount"]["value"], device=device, card=other, coupon=coupon,
@@ -145,7 +145,7 @@ def busy_stall(stage: Stage, at_ms: int) -> None:
     """Morning market: one printed code, many small payments of many people."""
     rng, stall = stage.rng, stage.market.of(stage.rng, "market")
     for _ in range(rng.randrange(3, 8)):
-        stage.buy(stage.town.anybody(rng), stall, at_ms, remote=rng.random() < 0.03)
+        stage.buy(stage.town.anybody(rng), stall, at_ms, remote=rng.random() < 0.015)
         at_ms += stage.gap(3, 60)
 
 
@@ -184,9 +184,9 @@ def shared_terminal(stage: Stage, at_ms: int) -> None:
         amount = rng.choice((200, 500, 500, 1000, 1000, 2000))
         for _ in range(3):
             declined = rng.random() < 0.3
-            stage.buy(who, shop, at_ms, amount=amount, device=tablet, card=card, outcome="declined" if declined else None,
-                      reason=rng.choice(DECLINES) if declined else None)
-            at_ms += stage.gap(8, 60)
+            tried = stage.buy(who, shop, at_ms, amount=amount, device=tablet, card=card, outcome="declined" if declined else None,
+                              reason=rng.choice(DECLINES) if declined else None)
+            at_ms = tried.answered_ms + stage.gap(8, 60)
             if not declined:
                 break
 
@@ -200,9 +200,9 @@ def tired_cards(stage: Stage, at_ms: int) -> None:
     for place, card in enumerate(cards):
         for _ in range(rng.choice((1, 2))):
             declined = place < len(cards) - 1
-            stage.buy(who, shop, at_ms, amount=amount, card=card, outcome="declined" if declined else None,
-                      reason="foreign_use_blocked" if declined else None)
-            at_ms += stage.gap(10, 45)
+            tried = stage.buy(who, shop, at_ms, amount=amount, card=card, outcome="declined" if declined else None,
+                              reason="foreign_use_blocked" if declined else None)
+            at_ms = tried.answered_ms + stage.gap(10, 45)
 
 
 def big_day(stage: Stage, at_ms: int) -> None:
@@ -231,7 +231,7 @@ def trip(stage: Stage, at_ms: int) -> None:
 
 
 SCENES: tuple[tuple[Scene, float], ...] = (
-    (shopping, 0.730),
+    (shopping, 0.732),
     (money_to_a_friend, 0.110),
     (cash_out, 0.045),
     (on_instalments, 0.060),
@@ -240,7 +240,7 @@ SCENES: tuple[tuple[Scene, float], ...] = (
     (family_with_coupons, 0.0015),
     (club_collection, 0.0012),
     (busy_stall, 0.012),
-    (new_phone, 0.005),
+    (new_phone, 0.003),
     (shared_terminal, 0.0012),
     (tired_cards, 0.0012),
     (big_day, 0.0025),

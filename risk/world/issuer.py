@@ -16,7 +16,7 @@ _COPIED = ("amount", "payer", "payee")
 
 def results(rng: Random, paid: Happening, squeeze: float) -> Iterator[Happening]:
     """The answer within seconds; a few approved payments are later reversed, refunded or expire (gaps shortened by ``squeeze``)."""
-    answered_ms = paid.at_ms + int(rng.lognormvariate(6.6, 0.6))
+    answered_ms = paid.answered_ms
     yield _result(paid, answered_ms, paid.outcome, paid.reason, paid.own_fault)
     if paid.outcome != "approved" or paid.body["event"] not in ("payment", "instalment"):
         return

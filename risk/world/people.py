@@ -177,7 +177,7 @@ class Town:
             id=f"usr_{number}",
             person=f"prs_{hexed(rng, 12)}",
             account=f"acc_{number}",
-            account_class=rng.choices(("I", "II", "III"), (8, 72, 20))[0],
+            account_class=rng.choices(("I", "II", "III"), (2, 76, 22))[0],
             age_band="adult",
             opened_ms=opened_ms,
             device=device,
@@ -206,7 +206,7 @@ class Town:
         young = rng.random() < 0.04
         opened_ms = self._start_ms - int((rng.uniform(0.2, 25) if young else rng.uniform(40, 1900)) * DAY)
         minor = place >= 2 and rng.random() < 0.5
-        adult_class = rng.choices(("I", "II", "III"), (1, 55, 44))[0]
+        adult_class = rng.choices(("I", "II", "III"), (0.5, 55.5, 44))[0]
         person = Person(
             id=f"usr_{number}",
             person=f"prs_{hexed(rng, 12)}",

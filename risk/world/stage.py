@@ -24,7 +24,7 @@ ONLINE = ("online", "live")
 
 @dataclass(slots=True)
 class Happening:
-    """One message to be: ``outcome``, ``reason`` and ``own_fault`` are what the issuer will say, ``attack`` is the truth."""
+    """One message to be. ``outcome``, ``reason``, ``own_fault``: what the issuer will say, ``answer_ms`` later; ``attack``: the truth."""
 
     at_ms: int
     topic: str
@@ -35,6 +35,12 @@ class Happening:
     outcome: str = "approved"
     reason: str | None = None
     own_fault: bool = False
+    answer_ms: int = 0
+
+    @property
+    def answered_ms(self) -> int:
+        """When whoever pays knows what the issuer said; nobody tries again before."""
+        return self.at_ms + self.answer_ms
 
 
 def money(fen: int) -> dict[str, Any]:
@@ -241,6 +247,7 @@ class Stage:
 
     def _say(self, topic: str, key: str, body: dict[str, Any], at_ms: int, outcome: str | None, reason: str | None) -> Happening:
         said = Happening(at_ms, topic, key, body, self.attack, self.episode, outcome or "approved", reason)
+        said.answer_ms = int(self.rng.lognormvariate(6.6, 0.6))
         self._said.append(said)
         return said
 

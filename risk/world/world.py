@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from risk.world.attacks import ATTACKS, STYLES
+from risk.world.attacks import A_ROUND, ATTACKS, STYLES
 from risk.world.honest import SCENES, Scene
 from risk.world.issuer import results
 from risk.world.labels import verdicts
@@ -142,11 +142,12 @@ class _Run:
             return None
         if not self.plan:
             self.round += 1
-            self.plan = self.rng.sample(list(ATTACKS), len(ATTACKS))
+            kinds = list(ATTACKS) if self.round == 1 else A_ROUND
+            self.plan = self.rng.sample(kinds, len(kinds))
         return self.plan.pop()
 
-    def _push(self, happening: Happening, not_before_ms: int = 0) -> None:
-        due_ms = max(happening.at_ms, not_before_ms)
+    def _push(self, happening: Happening) -> None:
+        due_ms = happening.at_ms
         if self.world.late_share and happening.topic != "labels" and self.rng.random() < self.world.late_share:
             due_ms += self.rng.randrange(200, LATE_MS_MAX)
         self.queued += 1
@@ -177,7 +178,6 @@ class _Run:
             payment_id = happening.body["payment_id"]
             self.world.truth[payment_id] = happening.attack
             self.world.episodes[payment_id] = happening.episode
-        for result in results(self.rng, happening, self.squeeze):
-            self._push(result, due_ms)
-        for label in verdicts(self.rng, happening, self.world.label_delay):
-            self._push(label, due_ms)
+        happening.at_ms = due_ms  # nobody answers, or complains, before it arrived
+        for follow_up in (*results(self.rng, happening, self.squeeze), *verdicts(self.rng, happening, self.world.label_delay)):
+            self._push(follow_up)

@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from risk.language import RuleFileError, RuleSet, load
-from risk.measure import measure
 from risk.world import World
+from risk.world.measure import measure
 from risk.world.report import Report
 from streams.publish import NotPublished, Published, progress_bar, publish
 from streams.settings import SettingsProblem, read_settings
@@ -28,6 +28,7 @@ from streams.topics import NoKafka, TopicProblem
 
 FILE_START = "2026-11-24T01:00:00Z"  # fixed, so that a seed names a file
 FILE_PAYMENTS = 10_000
+PIPE_COLUMNS = 160
 TAIL_MS = 2_000  # live, results of the last payments still come; then it ends
 
 
@@ -69,7 +70,7 @@ def simulate(
         ruleset = load([rules or settings.rules]) if report else None  # before the file: a wrong rule set is told at once
         typer.echo(_write(world, out).line().replace("published", "wrote"), err=str(out) == "-")
         if ruleset is not None:
-            _report(world, ruleset, Console(stderr=str(out) == "-"))
+            _report(world, ruleset, _console(to_stderr=str(out) == "-"))
     except RuleFileError as wrong:
         typer.echo(wrong.report, err=True)
         raise typer.Exit(2) from None
@@ -119,10 +120,15 @@ def _report(world: World, ruleset: RuleSet, console: Console) -> None:
 def print_report(figures: Report, console: Console) -> None:
     """Both tables, and one line over all."""
     table = Table("rule", "fired", "fraud", "precision", "mostly meets", "recall", "episodes met", title="rules")
+    silent = [row.rule for row in figures.rules() if not row.fired]
     for row in figures.rules():
+        if not row.fired:
+            continue
         shares = (_share(row.precision), row.target or "", _share(row.recall), _share(row.episodes_met))
         table.add_row(row.rule, f"{row.fired:,}", f"{row.right:,}", *shares)
     console.print(table)
+    if silent:
+        console.print(f"never fired: {', '.join(silent)}")
     table = Table("attack", "payments", "episodes", "not approved", "episodes met", "rules", title="attacks")
     for each in figures.attacks():
         met = (_share(each.stopped), _share(each.episodes_met))
@@ -137,3 +143,9 @@ def print_report(figures: Report, console: Console) -> None:
 
 def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
+
+
+def _console(*, to_stderr: bool) -> Console:
+    """The terminal; a file or a pipe gets lines that are wide enough for the tables."""
+    console = Console(stderr=to_stderr)
+    return console if console.is_terminal else Console(stderr=to_stderr, width=PIPE_COLUMNS)
