@@ -9,8 +9,8 @@ from risk.language.meaning import AllOf, Among, AnyOf, Comparison, Condition, Co
 from risk.language.nodes import Node
 from risk.language.reading import Reading
 from risk.language.suggest import closest
-from risk.language.types import NUMERIC, ORDERED, TEXTUAL, country_fault, describe, enum_fault, plural, same_family
 from risk.language.typed import mixed_currency, plain_number, unknown_name, value, without_unit
+from risk.language.types import NUMERIC, ORDERED, TEXTUAL, country_fault, describe, enum_fault, plural, same_family
 
 _EQUALITY = ("==", "!=")
 
@@ -109,7 +109,10 @@ def _in_values(item: Value | None, parts: tuple[Node, ...], node: nodes.In, read
         if each in seen:
             reading.say("W306", part, f"`{canonical(part)}` is listed twice", severity="warning")
         seen.append(each)
-    return Among(item, node.negated, values=tuple(known))
+    if all(isinstance(each, Const | Given) for each in known):
+        return Among(item, node.negated, values=tuple(known))
+    tests = tuple(Comparison("!=" if node.negated else "==", item, each) for each in known)
+    return AllOf(tests) if node.negated else AnyOf(tests)
 
 
 def _in_name(item: Value | None, name: str, node: nodes.In, reading: Reading) -> Condition | None:

@@ -11,7 +11,7 @@ from risk.language.canonical import canonical
 from risk.language.currencies import CURRENCIES, minor_units, whole_units
 from risk.language.functions import CONDITION_FUNCTIONS, VALUE_FUNCTIONS, applied
 from risk.language.literal import share
-from risk.language.meaning import Computed, Const, Given, Negative, Read, Value
+from risk.language.meaning import Applied, Computed, Const, Given, Negative, Read, Value
 from risk.language.nodes import Node
 from risk.language.reading import Reading
 from risk.language.scope import Symbol
@@ -156,6 +156,8 @@ def digits(part: Value) -> int:
             return digits(left) + digits(right) if op in "*/" else max(digits(left), digits(right)) + 1
         case Negative(part=inner):
             return digits(inner)
+        case Applied(args=args):
+            return max(_READ_DIGITS, *map(digits, args))
     return _READ_DIGITS
 
 

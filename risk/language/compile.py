@@ -1,0 +1,172 @@
+"""Compiled conditions: the `where` of a feature, and all rules of an event type as one function.
+
+Rule 1: only conditions that `check` found no error in come here; nothing here is told to the author of a rule.
+Rule 2: the generated code has no builtins and sees the event, the values, the score and the constants that it was given.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol, cast
+
+from risk.declared import Rule
+from risk.language.codegen import Source, Writer, parts_of, shared
+from risk.language.meaning import AllOf, Applied, Condition, Read
+from risk.language.nodes import Node
+from risk.language.render import Term, read_by, terms_of
+from risk.language.scope import Scope
+from risk.language.typecheck import meaning
+
+Answers = tuple[list[int], list[int]]
+"""Indexes of the rules that fired, and of those that are unknown."""
+
+_NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
+
+
+class CheckedRule(Protocol):
+    """A rule with its condition's tree, what the tree can see, and its parameters' values."""
+
+    @property
+    def rule(self) -> Rule: ...
+    @property
+    def node(self) -> Node: ...
+    @property
+    def scope(self) -> Scope: ...
+    @property
+    def params(self) -> Mapping[str, Any]: ...
+
+
+class Judge:
+    """All rules of one event type. Calling it judges an event by all of them in one generated function."""
+
+    def __init__(self, rules: Sequence[CheckedRule], slots: Mapping[str, int], lists: Mapping[str, frozenset[Any]]) -> None:
+        self.rules: tuple[Rule, ...] = tuple(each.rule for each in rules)
+        self._checked = tuple(rules)
+        self._slots = slots
+        self._lists = lists
+        self._meanings = tuple(meaning(each.node, each.scope) for each in rules)
+        self._alone: dict[int, Callable[[Any, Sequence[Any], float | None], bool | None]] = {}
+        self.source, namespace = self._written()
+        self._judge = cast(Callable[[Any, Sequence[Any], float | None], Answers], _function(self.source, namespace))
+
+    def __call__(self, e: Any, v: Sequence[Any], score: float | None) -> Answers:
+        """Judge event ``e`` with the features' values ``v``: (indexes that fired, indexes that are unknown), both ascending."""
+        return self._judge(e, v, score)
+
+    def one(self, i: int, e: Any, v: Sequence[Any], score: float | None) -> bool | None:
+        """What rule ``i`` alone says; None is unknown."""
+        if i not in self._alone:
+            made = _source([self._meanings[i]], self._slots, self._lists)
+            possible, sure, validity = _rule_code(self._checked[i], self._meanings[i], Writer(made, self._checked[i].params))
+            certain = f"return True if {sure} else None" if sure else "return True"
+            body = [*made.head, *_when(_and(validity, possible), [certain]), "return False"]
+            self._alone[i] = _function(_def("one", body), made.namespace)
+        return self._alone[i](e, v, score)
+
+    def terms(self, i: int, e: Any, v: Sequence[Any], score: float | None) -> list[Term]:
+        """The terms of rule ``i`` with their answers and the values they read, as text for people. Slow: never on the decision path."""
+        checked = self._checked[i]
+
+        def read(name: str) -> Any:
+            symbol = checked.scope.names[name]
+            if symbol.kind == "score":
+                return score
+            if symbol.kind == "feature":
+                return v[self._slots[name]]
+            return getattr(e, symbol.attr or name.replace(".", "_"))
+
+        def currency(name: str) -> str | None:
+            return getattr(e, f"{checked.scope.names[name].attr}_currency", None)
+
+        return terms_of(checked.node, checked.scope, checked.params, self._lists, read, currency)
+
+    def _written(self) -> tuple[str, dict[str, Any]]:
+        made = _source(self._meanings, self._slots, self._lists)
+        body: list[str] = []
+        for i, (checked, condition) in enumerate(zip(self._checked, self._meanings, strict=True)):
+            possible, sure, validity = _rule_code(checked, condition, Writer(made, checked.params))
+            fired = f"fired.append({i})"
+            inside = [f"if {sure}:", f"    {fired}", "else:", f"    unknown.append({i})"] if sure else [fired]
+            body += _when(_and(validity, possible), inside)
+        return _def("judge", [*made.head, "fired = []", "unknown = []", *body, "return fired, unknown"]), made.namespace
+
+
+def compile_judge(
+    rules: Sequence[CheckedRule], struct: type[Any], slots: Mapping[str, int], lists: Mapping[str, frozenset[Any]]
+) -> Judge:
+    """One function over all rules of the event type that ``struct`` holds. ``slots``: where each feature's value stands."""
+    _all_there(struct, [checked.scope for checked in rules], [checked.node for checked in rules])
+    return Judge(rules, slots, lists)
+
+
+def compile_predicate(
+    node: Node, scope: Scope, struct: type[Any], lists: Mapping[str, frozenset[Any]], params: Mapping[str, Any] = _NO_PARAMS
+) -> Callable[[Any], bool]:
+    """A function of the event alone that is true where the condition certainly holds."""
+    _all_there(struct, [scope], [node])
+    condition = meaning(node, scope)
+    made = _source([condition], {}, lists)
+    code, _ = Writer(made, params).condition(condition, True, True)
+    return cast(Callable[[Any], bool], _function(_def("predicate", [*made.head, f"return {code}"], "e"), made.namespace))
+
+
+def _all_there(struct: type[Any], scopes: Sequence[Scope], trees: Sequence[Node]) -> None:
+    """Every field that is read is an attribute of the event: a scope made for another event type would fail at run time only."""
+    for scope, tree in zip(scopes, trees, strict=True):
+        for name in read_by(tree, scope):
+            symbol = scope.names[name]
+            attr = symbol.attr or name.replace(".", "_")
+            assert symbol.kind != "field" or hasattr(struct, attr), f"{struct.__name__} has no attribute {attr}"
+
+
+def _source(conditions: Sequence[Condition], slots: Mapping[str, int], lists: Mapping[str, frozenset[Any]]) -> Source:
+    uses: Counter[str] = Counter()
+    calls: Counter[Applied] = Counter()
+    for condition in conditions:
+        for part in parts_of(condition):
+            if isinstance(part, Read):
+                uses[part.symbol.name] += 1
+            elif isinstance(part, Applied) and shared(part):
+                calls[part] += 1
+    return Source(uses, calls, slots, lists)
+
+
+def _rule_code(checked: CheckedRule, condition: Condition, writer: Writer) -> tuple[str, str, list[str]]:
+    """(code of "possibly holds", code of "certainly" where that is known to be possible, tests of the rule's validity).
+
+    Nearly all rules are certainly false for nearly all events, so the first is all that usually runs, and it stops at the
+    first term that is certainly false. Where nothing can be unknown the second is empty.
+    """
+    possible = writer.condition(condition, True, False)[0]
+    parts = condition.parts if isinstance(condition, AllOf) else (condition,)
+    sure = writer.sure(parts)
+    validity: list[str] = []
+    if checked.rule.valid_from_ms is not None:
+        validity.append(f"e.occurred_at >= {int(checked.rule.valid_from_ms)}")
+    if checked.rule.valid_until_ms is not None:
+        validity.append(f"e.occurred_at < {int(checked.rule.valid_until_ms)}")
+    return possible, sure, validity
+
+
+def _and(tests: list[str], last: str) -> list[str]:
+    return [*tests, last]
+
+
+def _when(tests: list[str], body: list[str]) -> list[str]:
+    """An `if` over all tests. Each stands in brackets of its own, so that none binds what belongs to another."""
+    condition = " and ".join(f"({test})" for test in tests) if len(tests) > 1 else tests[0]
+    return [f"if {condition}:", *(f"    {line}" for line in body)]
+
+
+def _def(name: str, body: list[str], args: str = "e, v, score") -> str:
+    return "\n".join([f"def {name}({args}):", *(f"    {line}" for line in body)]) + "\n"
+
+
+def _function(source: str, namespace: dict[str, Any]) -> Callable[..., Any]:
+    """The function that the text defines, with nothing to reach but what the namespace holds."""
+    within: dict[str, Any] = {**namespace, "__builtins__": {}}
+    name = source[4 : source.index("(")]
+    exec(compile(source, f"<{name}>", "exec", dont_inherit=True), within)
+    return cast(Callable[..., Any], within[name])
