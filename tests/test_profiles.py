@@ -91,6 +91,27 @@ def test_a_row_holds_each_column_once_and_can_be_packed() -> None:
     assert tuple(msgspec.msgpack.decode(msgspec.msgpack.encode(row))) == row
 
 
+def test_one_call_routes_an_event_to_all_its_touches() -> None:
+    asked: list[Any] = []
+
+    def large(e: Any) -> bool:
+        asked.append(e)
+        return bool(e.amount > 3)
+
+    features = {f.name: f for f in (
+        feature("a", "sum", "amount", where="amount > 3"), feature("b", "sum", "amount", per=("payee.id",), where="amount > 3"),
+        feature("c", "last", "what", per=("payer.id", "device.id")), feature("d", per=("fee",)),
+        feature("e", of=("login",), read_with=("device.id",)),
+    )}
+    layout = Layout(features, TYPES, {"payment": sorted(features)}, lambda name, of: large if features[name].where else None)
+    for e in (event(amount=5, device="d", what="w", fee=3), event(amount=1, device=None, fee=None)):
+        asked.clear()
+        routes = layout.routes["payment"](e)
+        assert len(asked) == 1  # the condition is the same at both roles
+        assert routes == tuple((touch.key(e), touch.row(e)) for touch in layout.touches["payment"])
+    assert layout.routes["login"](event("login"))[0] == ("a", ())
+
+
 def test_series_names_are_stable_and_name_what_is_counted() -> None:
     f = feature("n", "sum", "amount", of=("payment", "login"), where="amount > 3", counts="passed")
     layout = layout_of(f)

@@ -13,7 +13,8 @@ from typing import Any
 from risk.declared import EventType, Feature
 from risk.profiles.columns import Profile
 from risk.profiles.plan import SeriesPlan, plan_series, plan_touches, series_name
-from risk.profiles.touch import Kind, Predicate, Touch, adopted
+from risk.profiles.route import Predicate, Row, routes
+from risk.profiles.touch import Kind, Touch, adopted
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
@@ -41,6 +42,11 @@ class Layout:
         kind = self._kinds
         self.touches: Mapping[str, tuple[Touch, ...]] = {
             event: tuple(Touch(plan, kind[plan.kind], types, predicate, cold) for plan in touches) for event, touches in plans.items()
+        }
+
+        # (key, row) of each touch of an event, in the order of ``touches``: what ``key`` and ``row`` of each give, at less cost
+        self.routes: Mapping[str, Callable[[Any], tuple[tuple[str | None, Row], ...]]] = {
+            event: routes(touches, types[event], predicate) for event, touches in plans.items()
         }
 
     def profile(self, kind: str) -> Profile:

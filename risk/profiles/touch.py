@@ -14,10 +14,7 @@ from risk.profiles.columns import Profile, Series, profile_class, series_class
 from risk.profiles.generate import Namespace, quota_periods, reading
 from risk.profiles.plan import SeriesPlan, TouchPlan
 from risk.profiles.quota import Quota
-
-Predicate = Callable[[str, Any], Callable[[Any], bool] | None]
-KEY_TEXT = frozenset({"text", "id", "enum", "country"})  # already text; other kinds are turned into it
-BETWEEN_KEYS = "\x1f"
+from risk.profiles.route import Predicate, routing
 
 
 class Kind:
@@ -44,12 +41,15 @@ class Kind:
 class Touch:
     """``read(p, t, row, tid)`` answers as of t, before the event is recorded; ``record`` enters it; ``observe`` is both, faster.
 
-    ``key(e)``: the profile's key, None where the event lacks a key field. ``row(e)``: the event's row, values of ``columns``.
-    Values are in the order of ``features``; unknown (cold) is None, never is ``NEVER``. Times are ms.
+    ``empty()``: a profile of its kind. ``key(e)``: the profile's key, None where the event lacks a key field. ``row(e)``: the event's
+    row, values of ``columns``. Values are in the order of ``features``; unknown (cold) is None, never is ``NEVER``. Times are ms.
     """
 
-    __slots__ = ("event", "kind", "role", "features", "columns", "records", "passed", "key", "row", "read", "record", "observe", "_late",
-                 "_recorded")
+    __slots__ = (
+        "event", "kind", "role", "features", "columns", "records", "passed", "empty", "key", "row", "read", "record", "observe",
+        "_late", "_recorded",
+    )
+    empty: type[Profile]
     key: Callable[[Any], str | None]
     row: Callable[[Any], tuple[Any, ...]]
     read: Callable[[Profile, int, tuple[Any, ...], int], list[Any]]
@@ -58,13 +58,13 @@ class Touch:
 
     def __init__(self, plan: TouchPlan, kind: Kind, types: Mapping[str, EventType], predicate: Predicate, since: Mapping[str, int]) -> None:
         self.event, self.kind, self.role, self.columns = plan.event, plan.kind, plan.role, plan.columns
+        self.empty = kind.profile
         self.features = tuple(f.name for f in plan.asked)
         self.records = bool(plan.recorded)
         self.passed = any(s.passed for s in plan.recorded) or any(f.counts == "passed" for f in plan.asked)
         self._recorded = plan.recorded
         event_type = types[plan.event]
-        self.key = _key(plan, event_type)
-        self.row = _row(plan, event_type, predicate)
+        self.key, self.row = routing(plan, event_type, predicate)
         optional = frozenset(c for c in plan.columns if c.startswith("where:") or event_type.fields[c].optional)
         self._compile(plan, kind, optional, since)
 
@@ -122,44 +122,6 @@ def _recording(plan: TouchPlan) -> list[str]:
             body += [f" s.c{j}.append({names[f]})" for j, f in enumerate(s.kept)]
         lines += [f" if {' and '.join(conditions) or 'True'}:", *(f"  {line}" for line in body)]
     return lines
-
-
-def _key(plan: TouchPlan, event_type: EventType) -> Callable[[Any], str | None]:
-    """A function that makes the key. An event without the field has no key."""
-    fields = [event_type.fields.get(name) for name in plan.key_fields]
-    parts, optional = [], []
-    for i, field in enumerate(fields):
-        if field is None:
-            return lambda e: None
-        parts.append(f"k{i}" if field.type.kind in KEY_TEXT else f"str(k{i})")
-        if field.optional:
-            optional.append(f"k{i} is None")
-    lines = ["def key(e):", *(f" k{i} = e.{field.attr}" for i, field in enumerate(fields) if field)]
-    if optional:
-        lines.append(f" if {' or '.join(optional)}: return None")
-    lines.append(f" return {' + between + '.join(parts)}")
-    space: dict[str, Any] = {"between": BETWEEN_KEYS}
-    exec("\n".join(lines), space)  # attribute names are checked by the schema
-    key: Callable[[Any], str | None] = space["key"]
-    return key
-
-
-def _row(plan: TouchPlan, event_type: EventType, predicate: Predicate) -> Callable[[Any], tuple[Any, ...]]:
-    """A function that makes the row: field values and the results of each ``where``."""
-    space: dict[str, Any] = {}
-    parts = []
-    for k, column in enumerate(plan.columns):
-        if not column.startswith("where:"):
-            parts.append(f"e.{event_type.fields[column].attr}, ")
-            continue
-        name = next(f.name for s in plan.recorded if s.where == column[len("where:"):] for f in s.features)
-        holds = predicate(name, plan.event)
-        assert holds is not None, f"feature {name} has a where but no predicate for {plan.event}"
-        space[f"holds{k}"] = holds
-        parts.append(f"holds{k}(e), ")
-    exec(f"def row(e):\n return ({''.join(parts)})", space)  # attribute names are checked by the schema
-    row: Callable[[Any], tuple[Any, ...]] = space["row"]
-    return row
 
 
 def adopted(old: Sequence[str], new: Sequence[str]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
