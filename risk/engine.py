@@ -7,23 +7,19 @@ Rule 2: no clock and no I/O: time is the event's own. Who calls owns the profile
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from risk.decisions import Outcome, Writer, rule_fragment
 from risk.declared import Rule
 from risk.events import Event
 from risk.language import Judge, RuleSet
-from risk.learning import Version, scorer
+from risk.learning import Inputs, Version, scorer
 from risk.policy import Weighing
 from risk.profiles import Layout, Profile, Touch
 
 RELEASING_OUTCOMES = frozenset({"declined", "reversed", "expired"})
 RESTORING_OUTCOMES = frozenset({"approved"})
-
-
-class Score(Protocol):
-    def __call__(self, e: Event, v: Sequence[Any]) -> tuple[float | None, list[float | None]]: ...
 
 
 def payment_tid(payment_id: str) -> int:
@@ -44,19 +40,15 @@ class Plan:
         self.judge: Judge | None = None
         self.rules: tuple[Rule, ...] = ()
         self.weighing: Weighing | None = None
-        self.score: Score | None = None
+        self.score: Callable[[Event, Sequence[Any]], tuple[float | None, Inputs | None]] | None = None
         if self.decide:
             self.judge = ruleset.judge(event, self.slots)
             self.rules = self.judge.rules
             self.weighing = Weighing(ruleset.policy, self.rules)
-        self._rollout = [
-            ruleset.schema.types[event].fields[r.rollout_by].attr
-            if r.rollout < 1.0 and r.rollout_by in ruleset.schema.types[event].fields
-            else None
-            for r in self.rules
-        ]
+        fields = ruleset.schema.types[event].fields
+        self._rollout = [fields[r.rollout_by].attr if r.rollout < 1.0 and r.rollout_by in fields else None for r in self.rules]
         self.any_rollout = any(self._rollout)
-        self.has_stepup = "stepup_available" in ruleset.schema.types[event].fields
+        self.has_stepup = "stepup_available" in fields
 
     def rollout_keys(self, e: Event) -> list[str | None]:
         return [None if attr is None or getattr(e, attr) is None else str(getattr(e, attr)) for attr in self._rollout]

@@ -45,7 +45,7 @@ def make_app(settings: Settings, ruleset: RuleSet, instance: str, fail: Callable
         topic_disable_leader=True,
         web_enabled=False,
         autodiscover=False,
-        datadir=str(settings.state / instance),
+        datadir=str(settings.state),
         version=1,
     )
     engine = Engine(ruleset)

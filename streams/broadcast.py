@@ -12,7 +12,7 @@ from aiokafka.structs import TopicPartition
 
 from risk.language import RuleSet
 from risk.learning import Version, VersionError
-from streams.outbox import Outbox
+from streams.outbox import NO_HEADERS, Outbox
 
 log = logging.getLogger(__name__)
 
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 async def publish_ruleset(outbox: Outbox, topic: str, ruleset: RuleSet) -> None:
     """Put the rule set where a receipt's hash can find it. Returns when it is safe: no decision may name a rule set that is nowhere."""
     value = orjson.dumps({"hash": ruleset.hash, "sources": dict(ruleset.sources)})
-    await outbox.send(topic, 0, [(ruleset.hash.encode(), value, ())])
+    await outbox.send(topic, 0, [(ruleset.hash.encode(), value, NO_HEADERS)])
 
 
 async def publish_version(outbox: Outbox, topic: str, version: Version) -> None:
     """Put a version of the model where a receipt's hash, and every worker, can find it."""
-    await outbox.send(topic, 0, [(version.hash.encode(), version.to_bytes(), ())])
+    await outbox.send(topic, 0, [(version.hash.encode(), version.to_bytes(), NO_HEADERS)])
 
 
 class Models:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from risk.profiles import Touch
-from streams.outbox import Outbox
+from streams.outbox import NO_HEADERS, Outbox
 from streams.source import Source
 from streams.wire import RELEASE, RESTORE, Answer, AnswerEnvelope, RemoteTouch, TouchEnvelope, TouchShape, encode
 
@@ -65,7 +65,7 @@ class Courier:
             self._touches, self._shapes, self._tied = {}, {}, {}
         if self._answers:
             for partition, answers in self._answers.items():
-                self._start(self._outbox.send(self._topics["values"], partition, [(None, encode(AnswerEnvelope(answers)), ())]))
+                self._start(self._outbox.send(self._topics["values"], partition, [(None, encode(AnswerEnvelope(answers)), NO_HEADERS)]))
             self._answers = {}
 
     @property
@@ -73,7 +73,7 @@ class Courier:
         return not self._tasks
 
     async def _send_touches(self, home: int, value: bytes, tied: list[tuple[Source, int]]) -> None:
-        await self._outbox.send(self._topics["touches"], home, [(None, value, ())])
+        await self._outbox.send(self._topics["touches"], home, [(None, value, NO_HEADERS)])
         for source, offset in tied:
             source.settle(offset)
 

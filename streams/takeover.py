@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aiokafka.structs import ConsumerRecord
 
 from streams.ledger import Ledger, Stamp, is_marker
+from streams.outbox import NO_HEADERS
 from streams.reader import Reader
 from streams.store import Store
 from streams.wire import INPUT_TOPICS, source_code
@@ -29,7 +30,7 @@ async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Sto
     ledger = Ledger(stamp, worker.settings.repeat_window_ms)
     ledger.read_back(decisions, letters)
     changelog = worker.topics["profiles"]
-    await worker.outbox.send(changelog, partition, [(b"m" + stamp.epoch.to_bytes(4, "big"), stamp.encode(), ())])
+    await worker.outbox.send(changelog, partition, [(b"m" + stamp.epoch.to_bytes(4, "big"), stamp.encode(), NO_HEADERS)])
     live: dict[bytes, bytes] = {}
     async for records in reader.read(changelog, partition):
         for record in records:

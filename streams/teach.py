@@ -14,7 +14,7 @@ from aiokafka.structs import ConsumerRecord
 from risk.declared import ModelDecl
 from risk.events import Event
 from risk.learning import BadRecord, Known, Learner, Offer, Version, apply, record, signature_of
-from streams.outbox import Outbox
+from streams.outbox import NO_HEADERS, Outbox
 from streams.source import Source
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Teaching:
         return not self._tasks
 
     async def _send(self, value: bytes, tied: list[tuple[Source, int]]) -> None:
-        await self._outbox.send(self._topic, LEARN_PARTITION, [(None, value, ())])
+        await self._outbox.send(self._topic, LEARN_PARTITION, [(None, value, NO_HEADERS)])
         for source, offset in tied:
             source.settle(offset)
 

@@ -24,7 +24,7 @@ from streams.decide import decide_waiting
 from streams.lane import Lane, Written
 from streams.ledger import Ledger
 from streams.metrics import Metrics
-from streams.outbox import Outbox
+from streams.outbox import NO_HEADERS, Outbox
 from streams.pending import Pending
 from streams.reader import Reader
 from streams.route import route
@@ -348,7 +348,7 @@ class Worker:
         for partition, shard in self.shards.items():
             changes = shard.ledger.take_changes() + shard.store.take_changes()
             if changes:
-                records = [(key, value, ()) for key, value in changes]
+                records = [(key, value, NO_HEADERS) for key, value in changes]
                 for key, value in changes:
                     size += len(key) + len(value or b"")
                 writes.append(self.outbox.send(self.topics["profiles"], partition, records))

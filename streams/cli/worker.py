@@ -78,6 +78,7 @@ async def _run(settings: Settings, ruleset: RuleSet) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    settings.state.mkdir(parents=True, exist_ok=True)
     port = await health.start()
     log.info("metrics at http://127.0.0.1:%d/metrics, rule set %s", port, ruleset.hash[:19])
     await app.start()
