@@ -7,6 +7,7 @@ Never here: what an event means, reading of rule files (the facts are given), cl
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Final
@@ -73,6 +74,8 @@ class Schema:
 
     def decode(self, raw: bytes, received_ms: int | None = None) -> Event:
         """The event in a message. ``received_ms``: the broker's time, for refusing events of the future. Raises BadEvent."""
+        if not raw:  # also a record of Kafka without a value
+            raise BadEvent("bad_json", "message: expected JSON, got nothing")
         if len(raw) > MESSAGE_MAX_BYTES:
             raise BadEvent("too_large", f"message: expected at most {MESSAGE_MAX_BYTES} bytes, got {len(raw)}")
         if not raw.isascii():
@@ -130,7 +133,7 @@ class Schema:
             value, place, path = rest.pop()
             if isinstance(value, str):
                 if holds_card(value):
-                    where = place.slots[0].field.name if isinstance(place, Leaf) else path[1 : _PLACE_MAX_CHARS + 1] or "message"
+                    where = place.slots[0].field.name if isinstance(place, Leaf) else _named(path)
                     raise BadEvent("card_number", f"{where}: {_NO_CARD}")
             elif isinstance(value, list):
                 rest.extend((item, place, path) for item in value)
@@ -141,7 +144,7 @@ class Schema:
                     if key not in ignored:
                         rest.append((item, children.get(key), f"{path}.{key}"))
                         if len(key) >= DIGITS_MIN and key not in children:
-                            rest.append((key, None, f"{path}.(a key)"))
+                            rest.append((key, None, ""))
 
     def build(self, name: str, values: Mapping[str, Any]) -> Event:
         """An event from values in our units, by field name: ``build("login", {"payer.id": "usr_1", "occurred_at": 0, "ok": True})``.
@@ -172,11 +175,21 @@ class Schema:
         return msgspec.json.encode(self._wires[event.event_type].nest(event))
 
 
+def _named(path: str) -> str:
+    """The place of a value that belongs to no field; its keys are the producer's, so they are cut and may hide too."""
+    place = path[1:]
+    if not place or not place.isprintable() or holds_card(place):
+        return "message"
+    return place if len(place) <= _PLACE_MAX_CHARS else place[: _PLACE_MAX_CHARS - 3] + "..."
+
+
 def _refuse_cards_of(event: Event, fields: tuple[Field, ...]) -> None:
     """Raise BadEvent if a text of the event holds a card number."""
     for field in fields:
         value = getattr(event, field.attr)
-        if value is not None and (holds_card(value) if isinstance(value, str) else any(map(holds_card, value))):
+        if value is None or (isinstance(value, str) and len(value) < DIGITS_MIN):
+            continue
+        if holds_card(value) if isinstance(value, str) else any(map(holds_card, value)):
             raise BadEvent("card_number", f"{field.name}: {_NO_CARD}")
 
 
@@ -199,9 +212,11 @@ def _json(raw: bytes) -> Any:
         return msgspec.json.decode(raw)
     except RecursionError as error:
         raise BadEvent("bad_json", "message: expected JSON, got a nesting that is too deep") from error
-    except msgspec.ValidationError as error:  # the one thing that plain values can be: a number that no float holds
-        what, _, path = str(error).partition(" - at ")
-        raise BadEvent("bad_value", f"{path.strip('`').lstrip('$.')[:_PLACE_MAX_CHARS] or 'message'}: {what.lower()}") from error
+    except msgspec.ValidationError:  # a number that no float holds: read it as infinite, so that its field can be named
+        try:
+            return json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise BadEvent("bad_json", "message: expected JSON, got a number that is too long") from error
     except ValueError as error:
         raise BadEvent("bad_json", f"message: expected JSON; {error}") from error
 

@@ -8,6 +8,7 @@ Never here: how a message is decoded; what is done with a refused one.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -76,6 +77,8 @@ def shown(value: Any) -> str:
         return "an object"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a number out of range"
     try:
         text = msgspec.json.encode(value).decode()
     except (TypeError, ValueError, OverflowError):  # a Python value of build() that JSON cannot say
