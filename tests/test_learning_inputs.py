@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from risk.declared import NEVER, EventType, Field, FieldType, ModelDecl, ModelInput
-from risk.learning import ModelError, Version, VersionError, fixed_version, inputs_of, scorer, signature_of
+from risk.language import load
+from risk.learning import Learner, ModelError, Version, VersionError, fixed_version, inputs_of, scorer, signature_of
 from risk.learning.inputs import bucket_of, codings_of, encode_value, hour_of
 from risk.learning.version import logistic
 
@@ -270,3 +271,19 @@ def test_a_fixed_model_weighs_single_columns_and_each_has_its_weight(given: Mode
 def test_scoring_and_writing_the_log_do_not_import_river() -> None:
     code = "import sys, risk.learning as l; l.scorer, l.record; assert not any(m.startswith('river') for m in sys.modules); l.Learner"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
+
+
+def test_the_shipped_model_reads_every_decided_event_and_can_learn() -> None:
+    ruleset = load(sorted((Path(__file__).parent.parent / "rules").rglob("*.yaml")))
+    model = ruleset.model
+    assert model is not None
+    learner = Learner(model)
+    for name, kind in ruleset.schema.types.items():
+        if kind.decide:
+            slots = {feature: i for i, feature in enumerate(ruleset.reads(name))}
+            e = SimpleNamespace(**{f.attr: None for f in kind.fields.values()} | {"occurred_at": 4 * HOUR, "amount": 19_900})
+            score, x = scorer(model, kind, slots, learner.version())(e, [None] * len(slots))
+            assert score == 0.5
+            assert x is not None and x[:2] == [math.log1p(19_900), 12.0]
+            for given in model.inputs:
+                assert given.name in kind.fields or given.name in ruleset.features
