@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer
 from typer import Typer
 from typer.testing import CliRunner
 
+from risk.language import load
 from risk.world import World
 from streams.cli import simulate as simulate_command
 from streams.cli.feed import speed_of
@@ -24,6 +25,7 @@ from streams.recorded import MapProblem, Recorded, count_rows, lines, read_map, 
 from streams.settings import Settings
 from streams.topics import NoKafka
 
+EXAMPLE = Path(__file__).parent.parent / "examples" / "sparkov"
 RUN = CliRunner()
 COLUMNS = {
     "id": ["a", "b", "c"],
@@ -77,6 +79,21 @@ def test_columns_become_fields_in_nested_json_with_units_and_scales(written, rec
     }
     assert json.loads(second.value)["amount"]["value"] == 10
     assert json.loads(third.value)["amount"] == {"currency": "CNY"}, "a null leaves its field out"
+
+
+def test_the_example_map_gives_events_of_the_example_schema(tmp_path) -> None:
+    columns: dict[str, list[Any]] = {
+        "payment_id": ["5f0a"], "occurred_at_ms": [1_735_689_968_000], "card_id": ["card_1"], "customer_id": ["cus_1"],
+        "merchant_id": ["mer 1"], "category": ["gas_transport"], "amount_minor": [6309], "gender": ["M"], "birth_year": [1974], "state": ["TX"], "city_pop": [23047],
+        "lat": [28.5], "long": [-95.9], "merch_lat": [29.1], "merch_long": [-95.25],
+    }  # fmt: skip
+    path = tmp_path / "sparkov.parquet"
+    parquet.write_table(arrow.table(columns), path)
+    ruleset = load([EXAMPLE / "rules"])
+    (said,) = rows(path, read_map(EXAMPLE / "map.yaml"))
+    event: Any = ruleset.schema.decode(said.value)
+    assert (event.payment_id, event.amount, event.occurred_at, event.payee_lon) == ("pay_5f0a", 6309, 1_735_689_968_000, -95.25)
+    assert ruleset.schema.extra_fields == 0
 
 
 def test_json_lines_are_read_like_parquet_with_dotted_names_for_nested_ones(written, tmp_path) -> None:

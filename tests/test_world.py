@@ -5,15 +5,20 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter, defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from risk.events import Schema
+from risk.language import RuleSet, load
 from risk.world import Record, World
 from risk.world.attacks import ATTACKS
 from risk.world.clock import stamp
+from risk.world.measure import measure
 from risk.world.report import Report
 
+ROOT = Path(__file__).parent.parent
 START_MS = 1_795_482_000_000
 
 
@@ -212,3 +217,33 @@ def test_a_report_counts_precision_over_payments_and_recall_over_episodes_too() 
     (ring,) = report.attacks()
     assert (ring.payments, ring.episodes, ring.episodes_met, ring.best_rules) == (3, 2, 0.5, ("velocity",))
     assert (report.precision(), report.recall()) == (0.5, pytest.approx(1 / 3))
+
+
+@pytest.fixture(scope="module")
+def shipped() -> RuleSet:
+    return load([ROOT / "rules"])
+
+
+def test_every_message_is_of_the_shipped_schema_without_extra_fields(long, shipped) -> None:
+    _, records, _ = long
+    schema = Schema(shipped.schema.types)
+    for record in records:
+        event = schema.decode(record.value, record.due_ms)
+        assert record.topic != "payments" or schema.types[event.event_type].decide
+    assert schema.extra_fields == 0
+
+
+def test_no_rule_is_perfect_on_the_world_and_each_attack_meets_one(shipped) -> None:
+    """Precision and recall of 1.000 would say that the attackers do not try, or that honest people do not live."""
+    report, refused = measure(World(3, START_MS, payments=20_000), shipped)
+    assert refused == 0
+    assert report.payments == 20_000
+    rows = [row for row in report.rules() if row.fired >= 5]
+    assert len(rows) >= 8
+    assert not [row for row in rows if row.precision == 1.0 and row.recall == 1.0]
+    attacks = report.attacks()
+    assert [each.attack for each in attacks] == sorted(ATTACKS)
+    assert all(each.best_rules for each in attacks), "the shipped rules see something of every attack"
+    assert all(each.stopped < 1.0 for each in attacks if each.episodes > 3)
+    assert 0.2 < (report.precision() or 0) < 0.9
+    assert 0.2 < (report.recall() or 0) < 0.9
