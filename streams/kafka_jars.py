@@ -132,7 +132,7 @@ def _progress(work: Path) -> Iterator[None]:
 
     def follow() -> None:
         while not done.wait(0.5):
-            size = sum(path.stat().st_size for path in work.rglob("*.jar*") if path.is_file()) // 2**20
+            size = sum(path.stat().st_size for path in (work / "repository").rglob("*.jar*") if path.is_file()) // 2**20
             sys.stderr.write(f"\rfetching Apache Kafka {KAFKA}, once: {min(size, FETCH_MEGABYTES)} of {FETCH_MEGABYTES} MB ")
             sys.stderr.flush()
 
