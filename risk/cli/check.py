@@ -34,7 +34,9 @@ def check(
     except (OSError, ValueError) as problem:
         print(f"risk check: {problem}", file=sys.stderr)
         raise typer.Exit(2) from None
-    sys.stdout.write(_as_json(loaded, path) if format is Format.json else render_problems(loaded.problems, loaded.sources, loaded.summary, _root(path)))
+    sys.stdout.write(
+        _as_json(loaded, path) if format is Format.json else render_problems(loaded.problems, loaded.sources, loaded.summary, _root(path))
+    )
     if loaded.errors:
         raise typer.Exit(2)
     if loaded.warnings and strict:

@@ -10,4 +10,17 @@ from risk.language.load import Loaded, examine, load
 from risk.language.problems import Problem, RuleFileError, render_problems
 from risk.language.ruleset import Case, CheckedRule, Override, RuleSet, Segment
 
-__all__ = ["Case", "CheckedRule", "Judge", "Loaded", "Override", "Problem", "RuleFileError", "RuleSet", "Segment", "examine", "load", "render_problems"]
+__all__ = [
+    "Case",
+    "CheckedRule",
+    "Judge",
+    "Loaded",
+    "Override",
+    "Problem",
+    "RuleFileError",
+    "RuleSet",
+    "Segment",
+    "examine",
+    "load",
+    "render_problems",
+]

@@ -7,7 +7,8 @@ the model's score; both see macros, lists and parameters.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -33,12 +34,13 @@ class Names:
     macros: Mapping[str, Macro] = field(default_factory=dict)
     settings: Mapping[str, FieldType] = field(default_factory=dict)
     features: Mapping[str, Feature] = field(default_factory=dict)
-    broken: Set[str] = frozenset()  # names that are written but wrong: told where they stand, not at every use; lists as `@name`
+    broken: AbstractSet[str] = frozenset()  # names that are written but wrong: told where they stand, not at every use; lists as `@name`
 
     def __post_init__(self) -> None:
         self._rule_names: dict[tuple[str, ...], dict[str, Symbol]] = {}
         self._lists = {
-            name: Symbol(name, decl.type, False, "list", f"list, {decl.place.path}:{decl.place.line}" if decl.place else "list") for name, decl in self.lists.items()
+            name: Symbol(name, decl.type, False, "list", f"list, {decl.place.path}:{decl.place.line}" if decl.place else "list")
+            for name, decl in self.lists.items()
         }
         # A macro whose own text is wrong is told once, where it is written; its uses see a condition that says nothing.
         self._macros = {name: macro.text.text if macro.node is not None else "true" for name, macro in self.macros.items()}
@@ -65,13 +67,14 @@ class Names:
         for event in events:
             known = self.types[event].fields
             for name, word in zip(feature.read_with, feature.entity, strict=True):
-                if name not in known or entity_word(known[name]) != word and known[name].type.kind == "id":
+                if name not in known or entity_word(known[name]) != word:
                     return name, event
         return None
 
     def _field_names(self, events: tuple[str, ...]) -> dict[str, Symbol]:
         return {
-            name: Symbol(name, each.type, each.optional, "field", f"field of {one_of(events)}", attr_of(name)) for name, each in common_fields(self.types, events).items()
+            name: Symbol(name, each.type, each.optional, "field", f"field of {one_of(events)}", attr_of(name))
+            for name, each in common_fields(self.types, events).items()
         }
 
     def told(self, fault: Fault, events: tuple[str, ...], of_feature: bool) -> Fault | None:
@@ -90,7 +93,11 @@ class Names:
     def _better(self, name: str, events: tuple[str, ...], of_feature: bool) -> tuple[str, str, str | None] | None:
         if name in self.features:
             if of_feature:
-                return "E311", f"`where` looks at the counted event; it cannot read feature `{name}`", "compare the feature in the rule instead"
+                return (
+                    "E311",
+                    f"`where` looks at the counted event; it cannot read feature `{name}`",
+                    "compare the feature in the rule instead",
+                )
             found = self.unreadable(self.features[name], events)
             return ("E227", f"`{name}` is read with `{found[0]}`, which event `{found[1]}` does not have", None) if found else None
         owners = [event.name for event in self.types.values() if name in event.fields]

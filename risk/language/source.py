@@ -12,7 +12,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -124,7 +124,9 @@ class Problems:
     def warning(self, code: str, node: Node, message: str, hint: str | None = None) -> None:
         self.at(code, node.file, node.start, node.end, message, hint, "warning")
 
-    def inside(self, code: str, scalar: Scalar, start: int, end: int, message: str, hint: str | None = None, severity: Severity = "error") -> None:
+    def inside(
+        self, code: str, scalar: Scalar, start: int, end: int, message: str, hint: str | None = None, severity: Severity = "error"
+    ) -> None:
         """About a part of a scalar's text."""
         first, last = scalar.span(start, end)
         self.at(code, scalar.file, first, last, message, hint, severity)
@@ -189,7 +191,7 @@ def _text(path: str, raw: str | bytes, problems: Problems) -> str:
 
 
 def _compose(file: File, problems: Problems) -> Node | None:
-    events = yaml.parse(file.text, Loader=LOADER)
+    events = cast("Iterator[Any]", yaml.parse(file.text, Loader=LOADER))
     root: Node | None = None
     try:
         for event in events:
@@ -208,24 +210,44 @@ def _node(file: File, event: Any, events: Iterator[Any], depth: int, problems: P
     if depth > DEPTH_MAX:
         _refuse(file, event, problems, f"nested deeper than {DEPTH_MAX} levels")
     if isinstance(event, yaml.AliasEvent):
-        _refuse(file, event, problems, f"`*{event.anchor}` refers to another place; rule files have no aliases", "write the value here, or make it a macro or a list")
+        _refuse(
+            file,
+            event,
+            problems,
+            f"`*{event.anchor}` refers to another place; rule files have no aliases",
+            "write the value here, or make it a macro or a list",
+        )
     if event.anchor:
-        _refuse(file, event, problems, f"`&{event.anchor}` marks a place; rule files have no anchors", "write the value where it is needed, or make it a macro or a list")
+        _refuse(
+            file,
+            event,
+            problems,
+            f"`&{event.anchor}` marks a place; rule files have no anchors",
+            "write the value where it is needed, or make it a macro or a list",
+        )
     if event.tag:
         _refuse(file, event, problems, "rule files have no tags (`!...`)", "remove the tag; every value is read as text")
-    start = event.start_mark.index
+    start: int = _start(event)
     if isinstance(event, yaml.ScalarEvent):
-        return Scalar(file, event.value, event.style or "", start, event.end_mark.index)
+        return Scalar(file, event.value, event.style or "", start, _end(event))
     if isinstance(event, yaml.SequenceStartEvent):
         return _items(file, start, events, depth, problems)
     return _block(file, start, events, depth, problems)
+
+
+def _start(event: Any) -> int:
+    return cast("int", event.start_mark.index)
+
+
+def _end(event: Any) -> int:
+    return cast("int", event.end_mark.index)
 
 
 def _items(file: File, start: int, events: Iterator[Any], depth: int, problems: Problems) -> Items:
     items: list[Node] = []
     for event in events:
         if isinstance(event, yaml.SequenceEndEvent):
-            return Items(file, tuple(items), start, event.end_mark.index)
+            return Items(file, tuple(items), start, _end(event))
         items.append(_node(file, event, events, depth + 1, problems))
     raise AssertionError("the parser ended inside a list")
 
@@ -234,21 +256,23 @@ def _block(file: File, start: int, events: Iterator[Any], depth: int, problems: 
     entries: dict[str, tuple[Scalar, Node]] = {}
     for event in events:
         if isinstance(event, yaml.MappingEndEvent):
-            return Block(file, entries, start, event.end_mark.index)
+            return Block(file, entries, start, _end(event))
         key = _node(file, event, events, depth + 1, problems)
         value = _node(file, next(events), events, depth + 1, problems)
         if not isinstance(key, Scalar):
             problems.error("E005", key, "a key is one word, not a list or a mapping")
         elif key.text in entries:
             first = where(entries[key.text][0])
-            problems.error("E001", key, f"`{key.text}` is written twice", f"first written at {first}; YAML would silently keep only the last")
+            problems.error(
+                "E001", key, f"`{key.text}` is written twice", f"first written at {first}; YAML would silently keep only the last"
+            )
         else:
             entries[key.text] = (key, value)
     raise AssertionError("the parser ended inside a mapping")
 
 
 def _refuse(file: File, event: Any, problems: Problems, message: str, hint: str | None = None) -> None:
-    problems.at("E006", file, event.start_mark.index, event.end_mark.index, message, hint)
+    problems.at("E006", file, _start(event), _end(event), message, hint)
     raise _Refused
 
 
@@ -258,9 +282,10 @@ def _tell(file: File, problem: yaml.YAMLError, problems: Problems) -> None:
     what = getattr(problem, "problem", None) or str(problem).split("\n", maxsplit=1)[0]
     context = getattr(problem, "context", None) or ""
     hint = None
-    if "parsing a flow" in context and problem.context_mark is not None:  # type: ignore[attr-defined]
-        opening = problem.context_mark.index  # type: ignore[attr-defined]
-        problems.at("E000", file, opening, opening + 1, f"this `{file.text[opening]}` is not closed, or a comma is missing after it")
+    if "parsing a flow" in context:
+        opening = getattr(problem, "context_mark").index  # noqa: B009 the C parser's errors have it, the base class does not
+        hint = "put a text that holds a comma, a bracket or `: ` in quotes"
+        problems.at("E000", file, opening, opening + 1, f"this `{file.text[opening]}` is not closed, or a comma is missing after it", hint)
         return
     if "mapping values are not allowed" in what:
         hint = "a text that holds `: ` needs quotes; or this line is indented too far"

@@ -9,37 +9,41 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
 from risk.declared import Feature, Field, Rule
+from risk.language.ruleset import Override
 from risk.language.source import Block, Items, Node, Scalar
 
 NOT_ANSWERS = frozenset({"tests", "when", "params"})  # `when` and `params` are in it as what they mean
 
 
-def rule_version(
-    rule: Rule,
-    block: Block,
-    condition: str,
-    params: Mapping[str, Any],
-    features: Mapping[str, Feature],
-    lists: Mapping[str, str],
-    fields: Mapping[str, Field],
-    overrides: Sequence[Any],
-    segments: Mapping[str, str],
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a rule reads besides its own keys. ``condition``: macros written out; ``fields``: by `event/field`."""
+
+    condition: str
+    params: Mapping[str, Any]
+    features: Mapping[str, Feature]
+    lists: Mapping[str, str]
+    fields: Mapping[str, Field]
+    overrides: Sequence[Override]
+    segments: Mapping[str, str]
+
+
+def rule_version(rule: Rule, block: Block, reads: Reads) -> str:
     """``sha256:...`` over canonical JSON; places and the order of keys are not in it."""
     said = {
         "rule": rule.name,
         "keys": {key.text: plain(node) for key, node in block if key.text not in NOT_ANSWERS},
-        "when": condition,
-        "params": dict(params),
-        "features": {name: _facts(feature) for name, feature in features.items()},
-        "lists": dict(lists),
-        "fields": {name: _facts(each) for name, each in fields.items()},
-        "overrides": [_facts(override) for override in overrides],
-        "segments": dict(segments),
+        "when": reads.condition,
+        "params": dict(reads.params),
+        "features": {name: _facts(feature) for name, feature in reads.features.items()},
+        "lists": dict(reads.lists),
+        "fields": {name: _facts(each) for name, each in reads.fields.items()},
+        "overrides": [_facts(override) for override in reads.overrides],
+        "segments": dict(reads.segments),
     }
     text = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_facts)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -24,7 +24,9 @@ def check(draft: RuleDraft, scope: Scope, problems: Problems) -> set[str]:
             used.add(name.lstrip("$"))
         else:
             hint = did_you_mean(name, [*scope.names, *scope.params])
-            problems.inside("E430", draft.message, found.start(), found.end(), f"`{name}` in the message is not a name that this rule can read", hint)
+            problems.inside(
+                "E430", draft.message, found.start(), found.end(), f"`{name}` in the message is not a name that this rule can read", hint
+            )
     rest = PLACEHOLDER.sub("", text)
     if "{" in rest or "}" in rest:
         problems.error("E430", draft.message, "a bracket of the message is not closed", "write `{name}`")

@@ -16,7 +16,12 @@ def check(drafts: Mapping[str, RuleDraft], overrides: Sequence[Override], today:
     for name, draft in drafts.items():
         written = draft.block.get("review_by")
         if isinstance(written, Scalar) and draft.rule.mode in ("live", "shadow") and (moment_ms(written.text) or now_ms) < now_ms:
-            problems.warning("W313", written, f"rule `{name}` was to be reviewed by {written.text}", f"{draft.rule.owner or 'its owner'} looks at it again and sets a new date")
+            problems.warning(
+                "W313",
+                written,
+                f"rule `{name}` was to be reviewed by {written.text}",
+                f"{draft.rule.owner or 'its owner'} looks at it again and sets a new date",
+            )
     for override in overrides:
         if override.until_ms <= now_ms:
             problems.at_place("W313", override.place, 1, f"this override of `{override.rule}` has ended", "remove it", "warning")

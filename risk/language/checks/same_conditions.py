@@ -10,7 +10,9 @@ from risk.language.sections.rules import RuleDraft
 from risk.language.source import Problems, where
 
 
-def check(drafts: Mapping[str, RuleDraft], meanings: Mapping[str, str], rules: Mapping[str, CheckedRule], problems: Problems) -> list[Problem]:
+def check(
+    drafts: Mapping[str, RuleDraft], meanings: Mapping[str, str], rules: Mapping[str, CheckedRule], problems: Problems
+) -> list[Problem]:
     """``meanings``: each rule's condition with its macros written out and its parameters put in."""
     first: dict[tuple[str, str], str] = {}
     for name, meaning in meanings.items():
@@ -21,6 +23,11 @@ def check(drafts: Mapping[str, RuleDraft], meanings: Mapping[str, str], rules: M
             if other != name:
                 when = drafts[name].when
                 assert when is not None
-                problems.warning("W311", drafts[name].key, f"rule `{name}` has the same condition as `{other}`", f"the other is at {where(drafts[other].key)}")
+                problems.warning(
+                    "W311",
+                    drafts[name].key,
+                    f"rule `{name}` has the same condition as `{other}`",
+                    f"the other is at {where(drafts[other].key)}",
+                )
                 break
     return problems.found

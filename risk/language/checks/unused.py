@@ -20,12 +20,21 @@ class Used:
 
 def check(keys: Mapping[str, Iterable[Scalar]], params: Mapping[str, Iterable[Scalar]], used: Used, problems: Problems) -> None:
     """``keys``: where the names of each kind are written; ``params``: those of each rule."""
-    for what, code, read in (("macro", "W302", used.names), ("list", "W303", used.lists), ("feature", "W307", used.names), ("segment", "W302", used.segments)):
+    for what, code, read in (
+        ("macro", "W302", used.names),
+        ("list", "W303", used.lists),
+        ("feature", "W307", used.names),
+        ("segment", "W302", used.segments),
+    ):
         for key in keys.get(what, ()):
             if key.text not in read:
-                hint = {"feature": "every counted feature costs memory; remove it, or let a rule or the model read it"}.get(what, "remove it")
+                hint = {"feature": "every counted feature costs memory; remove it, or let a rule or the model read it"}.get(
+                    what, "remove it"
+                )
                 problems.warning(code, key, f"{what} `{key.text}` is not used", hint)
     for rule, written in params.items():
         unread = [key for key in written if key.text not in used.params.get(rule, set())]
         for key in unread:
-            problems.warning("W312", key, f"parameter `{key.text}` of rule `{rule}` is not used", f"write `${key.text}` in the condition, or remove it")
+            problems.warning(
+                "W312", key, f"parameter `{key.text}` of rule `{rule}` is not used", f"write `${key.text}` in the condition, or remove it"
+            )

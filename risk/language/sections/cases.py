@@ -45,7 +45,9 @@ def fires(case: Case) -> bool:
 
 def stays_silent(case: Case) -> bool:
     """Whether the test shows the rule not firing."""
-    return _expects(case, "silent") or _expects(case, "silent_all") or (isinstance(case.expect, Block) and _none(case.expect.get("fires_on")))
+    return (
+        _expects(case, "silent") or _expects(case, "silent_all") or (isinstance(case.expect, Block) and _none(case.expect.get("fires_on")))
+    )
 
 
 def _expects(case: Case, word: str) -> bool:
@@ -66,7 +68,14 @@ def _none(node: Node | None) -> bool:
 class _CaseReading:
     """Reads the tests of one rule."""
 
-    def __init__(self, draft: RuleDraft, types: Mapping[str, EventType], features: Mapping[str, Feature], actions: tuple[str, ...], problems: Problems) -> None:
+    def __init__(
+        self,
+        draft: RuleDraft,
+        types: Mapping[str, EventType],
+        features: Mapping[str, Feature],
+        actions: tuple[str, ...],
+        problems: Problems,
+    ) -> None:
         self.draft, self.types, self.features, self.actions, self.problems = draft, types, features, actions, problems
         events = draft.rule.events
         self.usual = next((name for name in events if types[name].default), events[0])
@@ -95,14 +104,21 @@ class _CaseReading:
     def _events(self, keys: Keys) -> tuple[Block, ...]:
         node = keys.node("events")
         if not isinstance(node, Items) or not node.items:
-            self.problems.error("E005", keys.block.key("events"), "`events` is a list with at least one event", "write `events: [{amount: CNY 1.00}]`")
+            self.problems.error(
+                "E005", keys.block.key("events"), "`events` is a list with at least one event", "write `events: [{amount: CNY 1.00}]`"
+            )
             return ()
         blocks = [block for item in node.items if (block := as_block(item, "an event of a test", self.problems)) is not None]
         for block in blocks:
             self._event(block)
         names = {self._name_of(block) for block in blocks}
-        if names and names <= self.types.keys() and not names & set( self.draft.rule.events):
-            self.problems.error("E424", blocks[-1], f"no event of this test is one that rule `{self.draft.rule.name}` looks at", f"it looks at {', '.join(self.draft.rule.events)}")
+        if names and names <= self.types.keys() and not names & set(self.draft.rule.events):
+            self.problems.error(
+                "E424",
+                blocks[-1],
+                f"no event of this test is one that rule `{self.draft.rule.name}` looks at",
+                f"it looks at {', '.join(self.draft.rule.events)}",
+            )
         return tuple(blocks)
 
     def _name_of(self, block: Block) -> str:
@@ -156,7 +172,12 @@ class _CaseReading:
         if key.text == SCORE:
             self._number(key, value)
         elif key.text not in self.features:
-            self.problems.error("E421", key, f"`{key.text}` is not a feature", did_you_mean(key.text, (*self.features, SCORE)) or "`given` sets features; fields are set in `events`")
+            self.problems.error(
+                "E421",
+                key,
+                f"`{key.text}` is not a feature",
+                did_you_mean(key.text, (*self.features, SCORE)) or "`given` sets features; fields are set in `events`",
+            )
         else:
             self._typed(key, value, self.features[key.text].type)
 
@@ -174,7 +195,9 @@ class _CaseReading:
     def _expect(self, expect: Scalar | Block) -> None:
         if isinstance(expect, Scalar):
             if expect.text not in EXPECT_WORDS:
-                self.problems.error("E425", expect, f"a test expects {one_of(EXPECT_WORDS)}, not `{expect.text}`", did_you_mean(expect.text, EXPECT_WORDS))
+                self.problems.error(
+                    "E425", expect, f"a test expects {one_of(EXPECT_WORDS)}, not `{expect.text}`", did_you_mean(expect.text, EXPECT_WORDS)
+                )
             return
         keys = Keys(expect, "`expect`", EXPECT_KEYS, self.problems)
         for word in EXPECT_WORDS:

@@ -108,10 +108,20 @@ def _own_fields(node: Node | None, problems: Problems) -> dict[str, Field]:
 
 def _field(key: Scalar, node: Node, problems: Problems) -> Field | None:
     if not FIELD_NAME.match(key.text) or keyword.iskeyword(attr_of(key.text)):
-        problems.error("E008", key, f"`{key.text}` cannot be the name of a field", "a name is words of letters, digits and `_`, joined by dots: `card.country`")
+        problems.error(
+            "E008",
+            key,
+            f"`{key.text}` cannot be the name of a field",
+            "a name is words of letters, digits and `_`, joined by dots: `card.country`",
+        )
         return None
     if set(key.text.split(".")) & RESERVED:
-        problems.error("E008", key, f"`{key.text}` holds a word of the condition language, so it cannot name a field", "give it another name, and say `from:` for the producer's")
+        problems.error(
+            "E008",
+            key,
+            f"`{key.text}` holds a word of the condition language, so it cannot name a field",
+            "give it another name, and say `from:` for the producer's",
+        )
         return None
     if isinstance(node, Items):
         problems.error("E005", node, f"the type of `{key.text}` is one line, not a list")
@@ -130,10 +140,17 @@ def _long_field(key: Scalar, block: Block, problems: Problems) -> Field | None:
         if "type" not in keys:
             keys.require("type", at=key)
         return None
-    field = _placed(key, written, _path(keys, "from") or tuple(key.text.split(".")), _path(keys, "currency"), keys.flag("minor"), "from" in keys)
+    field = _placed(
+        key, written, _path(keys, "from") or tuple(key.text.split(".")), _path(keys, "currency"), keys.flag("minor"), "from" in keys
+    )
     if field.type.kind == "money":
         if "minor" in keys and field.type.currency is None and "currency" not in keys:
-            problems.error("E222", key, f"`{key.text}` says nowhere which currency it is in", "write `type: money CNY`, or `currency:` and the path of the producer's currency field")
+            problems.error(
+                "E222",
+                key,
+                f"`{key.text}` says nowhere which currency it is in",
+                "write `type: money CNY`, or `currency:` and the path of the producer's currency field",
+            )
     elif "minor" in keys or "currency" in keys:
         extra = "minor" if "minor" in keys else "currency"
         problems.error("E222", block.key(extra), f"`{extra}` is for money; `{key.text}` is {field.type.kind}")
@@ -202,7 +219,10 @@ def _type(text: str) -> FieldType | tuple[str, str | None]:
     if head in SIMPLE and not rest:
         return FieldType(cast("Any", head))
     hint = did_you_mean(head, (*SIMPLE, "id", "optional"))
-    return f"unknown type `{text}`", hint or "types are text, int, number, bool, time, duration, country, money, `money CNY`, `id card`, `a | b | c`"
+    return (
+        f"unknown type `{text}`",
+        hint or "types are text, int, number, bool, time, duration, country, money, `money CNY`, `id card`, `a | b | c`",
+    )
 
 
 def _clashes(fields: Mapping[str, Field], problems: Problems) -> None:
@@ -230,9 +250,13 @@ def _example(keys: Keys, fields: Mapping[str, Field], problems: Problems) -> dic
             value = read_value(field, node, problems)
             if value is not None:
                 example[key.text] = value
-    absent = [field.name for field in fields.values() if not field.optional and field.name not in (*block.entries, "payment_id", "occurred_at")]
+    absent = [
+        field.name for field in fields.values() if not field.optional and field.name not in (*block.entries, "payment_id", "occurred_at")
+    ]
     if absent:
-        problems.error("E224", keys.block.key("example"), f"the example of {keys.owner} lacks `{'`, `'.join(absent)}`", "these fields are not optional")
+        problems.error(
+            "E224", keys.block.key("example"), f"the example of {keys.owner} lacks `{'`, `'.join(absent)}`", "these fields are not optional"
+        )
     return example
 
 
@@ -241,7 +265,11 @@ def read_value(field: Field, node: Node, problems: Problems) -> Any:
     if field.type.kind == "texts":
         items = node.items if isinstance(node, Items) else (node,)
         if all(isinstance(item, Scalar) for item in items):
-            return None if node in items and isinstance(node, Scalar) and node.text == "missing" else tuple(item.text for item in items if isinstance(item, Scalar))
+            return (
+                None
+                if node in items and isinstance(node, Scalar) and node.text == "missing"
+                else tuple(item.text for item in items if isinstance(item, Scalar))
+            )
     if not isinstance(node, Scalar):
         problems.error("E005", node, f"`{field.name}` is one value, not a {shape(node)}")
         return None

@@ -46,7 +46,9 @@ class Draft:
     key: Scalar
 
 
-def read_features(entries: list[tuple[Scalar, Node]], types: Mapping[str, EventType], settings: Settings, problems: Problems) -> dict[str, Draft]:
+def read_features(
+    entries: list[tuple[Scalar, Node]], types: Mapping[str, EventType], settings: Settings, problems: Problems
+) -> dict[str, Draft]:
     drafts = {}
     for key, node in entries:
         if check_name(key, "feature", problems):
@@ -108,9 +110,13 @@ class _FeatureText:
             return cast("Aggregate", found[0])
         if found:
             extra = self.keys.block.key(found[1])
-            self.problems.error("E301", extra, f"feature `{self.key.text}` asks two questions: `{found[0]}` and `{found[1]}`", "make two features of it")
+            self.problems.error(
+                "E301", extra, f"feature `{self.key.text}` asks two questions: `{found[0]}` and `{found[1]}`", "make two features of it"
+            )
         else:
-            self.problems.error("E301", self.key, f"feature `{self.key.text}` does not say what it asks", f"write one of {one_of(AGGREGATES)}")
+            self.problems.error(
+                "E301", self.key, f"feature `{self.key.text}` does not say what it asks", f"write one of {one_of(AGGREGATES)}"
+            )
         return None
 
     def _events(self, agg: Aggregate) -> tuple[str, ...]:
@@ -123,7 +129,9 @@ class _FeatureText:
         names = []
         for scalar in self.keys.scalars(key):
             if scalar.text == "decision":
-                self.problems.error("E314", scalar, "features over decisions are not built yet", "count `payment_result` events, or use `counts: passed`")
+                self.problems.error(
+                    "E314", scalar, "features over decisions are not built yet", "count `payment_result` events, or use `counts: passed`"
+                )
             elif scalar.text not in self.types:
                 self.problems.error("E226", scalar, f"unknown event `{scalar.text}`", did_you_mean(scalar.text, self.types))
             else:
@@ -140,7 +148,12 @@ class _FeatureText:
             events = one_of(f"`{name}`" for name in of)
             self.problems.error("E303", scalar, f"`{scalar.text}` is not a field of {events}", did_you_mean(scalar.text, self.fields))
         elif lacking:
-            self.problems.error("E310", scalar, f"event `{lacking[0]}` has no field `{scalar.text}`", "a feature over several events uses what all of them have")
+            self.problems.error(
+                "E310",
+                scalar,
+                f"event `{lacking[0]}` has no field `{scalar.text}`",
+                "a feature over several events uses what all of them have",
+            )
         else:
             self.problems.error("E310", scalar, f"`{scalar.text}` is not of the same type in {one_of(f'`{name}`' for name in of)}")
         return None
@@ -151,7 +164,9 @@ class _FeatureText:
         if scalar is None or field is None:
             return None
         if field.type.kind not in AGGREGATED_KINDS[agg]:
-            self.problems.error("E304", scalar, f"`{agg}` cannot be taken of `{field.name}`, which is {described(field.type)}", _better(field, agg))
+            self.problems.error(
+                "E304", scalar, f"`{agg}` cannot be taken of `{field.name}`, which is {described(field.type)}", _better(field, agg)
+            )
         elif field.type.kind == "money" and field.type.currency is None and agg in ("sum", "avg", "min", "max", "p95"):
             what = {"sum": "a sum", "avg": "an average", "min": "a smallest", "max": "a largest", "p95": "a quantile"}[agg]
             message = f"`{field.name}` is in the currency of each payment; {what} over mixed currencies has no meaning"
@@ -161,7 +176,9 @@ class _FeatureText:
         return field
 
     def _per(self, of: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        if not self.keys.require("per", at=self.key, hint="`per:` is whose profile is asked: `payer.id`, `card.id`, `[payer.id, device.id]`"):
+        if not self.keys.require(
+            "per", at=self.key, hint="`per:` is whose profile is asked: `payer.id`, `card.id`, `[payer.id, device.id]`"
+        ):
             return (), ()
         return self._key_fields("per", of, self.fields)
 
@@ -172,13 +189,17 @@ class _FeatureText:
             if field is None:
                 continue
             if field.type.kind not in KEY_KINDS:
-                self.problems.error("E307", scalar, f"`{field.name}` is {described(field.type)}; a profile is per id, text, enumeration, country or money")
+                self.problems.error(
+                    "E307", scalar, f"`{field.name}` is {described(field.type)}; a profile is per id, text, enumeration, country or money"
+                )
             elif field.name in names:
                 self.problems.error("E307", scalar, f"`{field.name}` stands twice in `{key}`")
             names.append(field.name)
             entity.append(entity_word(field))
         if len(names) > KEY_FIELDS_MAX:
-            self.problems.error("E307", self.keys.block.key(key), f"a profile has at most {KEY_FIELDS_MAX} key fields, this one {len(names)}")
+            self.problems.error(
+                "E307", self.keys.block.key(key), f"a profile has at most {KEY_FIELDS_MAX} key fields, this one {len(names)}"
+            )
         return tuple(names), tuple(entity)
 
     def _read_with(self, per: tuple[str, ...], entity: tuple[str, ...]) -> tuple[str, ...]:
@@ -198,10 +219,14 @@ class _FeatureText:
             found = [event.fields[scalar.text] for event in deciding if scalar.text in event.fields]
             if not found:
                 known = {field for event in deciding for field in event.fields}
-                self.problems.error("E308", scalar, f"no event that wants a decision has a field `{scalar.text}`", did_you_mean(scalar.text, sorted(known)))
+                self.problems.error(
+                    "E308", scalar, f"no event that wants a decision has a field `{scalar.text}`", did_you_mean(scalar.text, sorted(known))
+                )
             elif entity_word(found[0]) != word:
                 kept = f"{word} ids" if self.fields[name].type.kind == "id" else f"`{word}`"
-                self.problems.error("E308", scalar, f"`{scalar.text}` is {described(found[0].type)}; this profile is kept per `{name}`, by {kept}")
+                self.problems.error(
+                    "E308", scalar, f"`{scalar.text}` is {described(found[0].type)}; this profile is kept per `{name}`, by {kept}"
+                )
         return tuple(scalar.text for scalar in scalars)
 
     def _window(self, agg: Aggregate) -> Window | None:
@@ -263,4 +288,8 @@ def _type_of(agg: Aggregate, field: Field | None) -> FieldType:
 
 
 def _better(field: Field, agg: str) -> str | None:
-    return f"count different ones with `distinct: {field.name}`" if agg == "sum" and field.type.kind in ("id", "text", "enum", "country") else None
+    return (
+        f"count different ones with `distinct: {field.name}`"
+        if agg == "sum" and field.type.kind in ("id", "text", "enum", "country")
+        else None
+    )

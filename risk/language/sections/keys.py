@@ -201,7 +201,12 @@ def check_name(key: Scalar, what: str, problems: Problems, pattern: re.Pattern[s
     """A name that rules can write: letters, digits and `_`, no word of the language."""
     if not pattern.match(key.text) or len(key.text) > NAME_CHARACTERS_MAX:
         signs = "letters, digits and `_`" if pattern is NAME else "letters, digits, `_` and `-`"
-        problems.error("E008", key, f"`{key.text}` cannot be the name of a {what}", f"a name starts with a letter and has {signs}, at most {NAME_CHARACTERS_MAX}")
+        problems.error(
+            "E008",
+            key,
+            f"`{key.text}` cannot be the name of a {what}",
+            f"a name starts with a letter and has {signs}, at most {NAME_CHARACTERS_MAX}",
+        )
         return False
     if key.text in RESERVED:
         problems.error("E008", key, f"`{key.text}` is a word of the condition language, so it cannot name a {what}")

@@ -40,7 +40,12 @@ def _list(key: Scalar, node: Node, problems: Problems) -> ListDecl | None:
     if of is None or written is None:
         return None
     if written.optional or written.type.kind in ("texts", "bool") or written.type == FieldType("money"):
-        problems.error("E230", of, f"`{of.text}` cannot be what a list holds", "a list holds ids, texts, countries, numbers or money in one currency: `of: money CNY`")
+        problems.error(
+            "E230",
+            of,
+            f"`{of.text}` cannot be what a list holds",
+            "a list holds ids, texts, countries, numbers or money in one currency: `of: money CNY`",
+        )
         return None
     keys.moment("review_by")
     values = _values(keys, written.type, problems)

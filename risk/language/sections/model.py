@@ -33,7 +33,9 @@ BUCKETS_MAX = 65_536
 DECIMALS_MAX = 15
 
 
-def read_model(entries: list[tuple[Scalar, Node]], types: Mapping[str, EventType], features: Mapping[str, Feature], problems: Problems) -> ModelDecl | None:
+def read_model(
+    entries: list[tuple[Scalar, Node]], types: Mapping[str, EventType], features: Mapping[str, Feature], problems: Problems
+) -> ModelDecl | None:
     if not entries:
         return None
     before = problems.errors
@@ -55,7 +57,7 @@ def read_model(entries: list[tuple[Scalar, Node]], types: Mapping[str, EventType
         learner=learner,
         settings=settings,
         bias=keys.number("bias", 0.0) or 0.0,
-        trains_on=kinds or ModelDecl.__dataclass_fields__["trains_on"].default,
+        **({"trains_on": kinds} if kinds else {}),
         decimals=keys.whole("decimals", 0, DECIMALS_MAX) if "decimals" in keys else None,
         place=first.place,
     )
@@ -72,7 +74,9 @@ def _trains_on(keys: Keys, types: Mapping[str, EventType], problems: Problems) -
     return tuple(scalar.text for scalar in keys.scalars("trains_on"))
 
 
-def _inputs(keys: Keys, learner: str, types: Mapping[str, EventType], features: Mapping[str, Feature], problems: Problems) -> tuple[ModelInput, ...]:
+def _inputs(
+    keys: Keys, learner: str, types: Mapping[str, EventType], features: Mapping[str, Feature], problems: Problems
+) -> tuple[ModelInput, ...]:
     node = keys.node("inputs")
     if node is not None and not isinstance(node, Items):
         problems.error("E005", node, "`inputs` is a list", "write `- {read: amount, as: log}`")
@@ -106,17 +110,34 @@ def _input(block: Block, learner: str, readable: Mapping[str, FieldType], proble
         return None
     if read.text not in readable:
         match = nearest(read.text, readable)
-        problems.error("E202", read, f"unknown name `{read.text}`", f"did you mean `{match}`?" if match else "an input is a field of a decided event, or a feature")
+        problems.error(
+            "E202",
+            read,
+            f"unknown name `{read.text}`",
+            f"did you mean `{match}`?" if match else "an input is a field of a decided event, or a feature",
+        )
     if encoding.text not in ENCODINGS:
-        problems.error("E440", encoding, f"an input is read as {one_of(ENCODINGS)}, not as `{encoding.text}`", did_you_mean(encoding.text, ENCODINGS))
+        problems.error(
+            "E440", encoding, f"an input is read as {one_of(ENCODINGS)}, not as `{encoding.text}`", did_you_mean(encoding.text, ENCODINGS)
+        )
     elif read.text in readable and readable[read.text].kind not in READS[encoding.text]:
-        problems.error("E441", encoding, f"`{read.text}` is {described(readable[read.text])}, which cannot be read as {encoding.text}", _instead(readable[read.text]))
+        problems.error(
+            "E441",
+            encoding,
+            f"`{read.text}` is {described(readable[read.text])}, which cannot be read as {encoding.text}",
+            _instead(readable[read.text]),
+        )
     needed = NEEDS.get(encoding.text)
     for setting in ("half", "buckets", "zone"):
         if setting in keys and setting != needed:
             problems.error("E441", block.key(setting), f"`{setting}` has no meaning for an input read as {encoding.text}")
     if needed and needed not in keys:
-        problems.error("E441", encoding, f"`as: {encoding.text}` needs `{needed}:`", {"half": "`half: 1200`", "buckets": "`buckets: 64`", "zone": "`zone: Asia/Shanghai`"}[needed])
+        problems.error(
+            "E441",
+            encoding,
+            f"`as: {encoding.text}` needs `{needed}:`",
+            {"half": "`half: 1200`", "buckets": "`buckets: 64`", "zone": "`zone: Asia/Shanghai`"}[needed],
+        )
     half, weight = keys.number("half"), keys.number("weight")
     if half is not None and half <= 0:
         problems.error("E441", block.key("half"), "`half` is above zero: the value at which the input reaches one half")

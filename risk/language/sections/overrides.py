@@ -35,14 +35,18 @@ def read_overrides(
     return tuple(found)
 
 
-def _override(node: Node, rules: Mapping[str, RuleDraft], segments: Mapping[str, Macro], names: Names, problems: Problems) -> Override | None:
+def _override(
+    node: Node, rules: Mapping[str, RuleDraft], segments: Mapping[str, Macro], names: Names, problems: Problems
+) -> Override | None:
     block = as_block(node, "an override", problems)
     if block is None:
         return None
     before = problems.errors
     keys = Keys(block, "an override", OVERRIDE_KEYS, problems)
     if "until" not in keys:
-        problems.error("E410", block, "an override needs `until:`, the date on which it ends", "nothing that is meant for a while should stay for good")
+        problems.error(
+            "E410", block, "an override needs `until:`, the date on which it ends", "nothing that is meant for a while should stay for good"
+        )
     keys.require("rule", "for", at=block)
     name = keys.scalar("rule")
     draft = rules.get(name.text) if name is not None else None
@@ -78,7 +82,12 @@ def _for(
         return rest, None, None
     fields = common_fields(names.types, draft.rule.events) if draft is not None else _any_fields(names.types)
     if head not in fields:
-        problems.error("E412", scalar, f"`{head}` is not a field of the rule's event", did_you_mean(head, fields) or "write `segment NAME`, or a field and its value: `payee.id shop_42`")
+        problems.error(
+            "E412",
+            scalar,
+            f"`{head}` is not a field of the rule's event",
+            did_you_mean(head, fields) or "write `segment NAME`, or a field and its value: `payee.id shop_42`",
+        )
         return None, head, None
     if not rest:
         problems.error("E412", scalar, f"`for: {head}` lacks a value", f"write `for: {head} VALUE`")
@@ -104,7 +113,9 @@ def _set(keys: Keys, draft: RuleDraft | None, problems: Problems) -> Mapping[str
         if draft is None:
             continue
         if key.text not in draft.params:
-            known = did_you_mean(key.text, draft.params) or (f"parameters are {one_of(draft.params)}" if draft.params else "this rule has no parameters")
+            known = did_you_mean(key.text, draft.params) or (
+                f"parameters are {one_of(draft.params)}" if draft.params else "this rule has no parameters"
+            )
             problems.error("E413", key, f"rule `{draft.rule.name}` has no parameter `{key.text}`", known)
             continue
         _, kind, _ = draft.params[key.text]
@@ -113,7 +124,9 @@ def _set(keys: Keys, draft: RuleDraft | None, problems: Problems) -> Mapping[str
             continue
         found = literal(node.text, kind)
         if isinstance(found, Fault):
-            problems.error("E413", node, f"parameter `{key.text}` of rule `{draft.rule.name}` is {described(kind)}, not `{node.text}`", found.hint)
+            problems.error(
+                "E413", node, f"parameter `{key.text}` of rule `{draft.rule.name}` is {described(kind)}, not `{node.text}`", found.hint
+            )
         else:
             params[key.text] = found[0]
     return params

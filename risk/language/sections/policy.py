@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from risk.declared import FieldType, Policy, Window
@@ -68,7 +69,9 @@ def _action(keys: Keys, key: str, actions: tuple[str, ...], default: str, proble
 def check_action(scalar: Scalar, actions: tuple[str, ...], problems: Problems) -> str | None:
     if scalar.text in actions:
         return scalar.text
-    problems.error("E403", scalar, f"`{scalar.text}` is not an action", did_you_mean(scalar.text, actions) or f"actions are {one_of(actions)}")
+    problems.error(
+        "E403", scalar, f"`{scalar.text}` is not an action", did_you_mean(scalar.text, actions) or f"actions are {one_of(actions)}"
+    )
     return None
 
 
@@ -100,7 +103,7 @@ def _score_bands(keys: Keys, actions: tuple[str, ...], problems: Problems) -> tu
         elif action is not None:
             bands.append((int(score.text), action, score))
     bands.sort(key=lambda band: band[0])
-    for (low, mild, first), (high, strict, second) in zip(bands, bands[1:], strict=False):
+    for (low, mild, first), (high, strict, second) in pairwise(bands):
         if low == high:
             problems.error("E432", second, f"two bands start at a score of {high}", f"the other is at {where(first)}")
         elif actions.index(strict) < actions.index(mild):
@@ -126,7 +129,7 @@ def _model_bands(keys: Keys, problems: Problems) -> tuple[tuple[float, int], ...
         else:
             bands.append((share, int(points.text), score))
     bands.sort(key=lambda band: band[0])
-    for (low, few, first), (high, many, second) in zip(bands, bands[1:], strict=False):
+    for (low, few, first), (high, many, second) in pairwise(bands):
         if low == high or many < few:
             message = "two bands start at the same score" if low == high else f"a higher score gives fewer points: {many} after {few}"
             problems.error("E432", second, message, f"the band before is at {where(first)}")
@@ -176,7 +179,12 @@ def read_window(scalar: Scalar, settings: Settings, problems: Problems) -> Windo
         problems.error("E305", scalar, f"`{text}` is not a window of time", hint)
         return None
     if match[1] not in ("day", "week", "month", "year"):
-        problems.error("E305", scalar, f"a calendar window is a day, week, month or year, not `{match[1]}`", did_you_mean(match[1], ("day", "week", "month", "year")))
+        problems.error(
+            "E305",
+            scalar,
+            f"a calendar window is a day, week, month or year, not `{match[1]}`",
+            did_you_mean(match[1], ("day", "week", "month", "year")),
+        )
         return None
     if match[2] is None:
         problems.error("E305", scalar, "a calendar window needs a time zone", f"write `{text} in Asia/Shanghai`")
@@ -184,7 +192,7 @@ def read_window(scalar: Scalar, settings: Settings, problems: Problems) -> Windo
     if not is_zone(match[2]):
         problems.error("E225", scalar, f"unknown time zone `{match[2]}`", "write it as in `Asia/Shanghai`, or `UTC`")
         return None
-    return Window("calendar", 0, match[1], match[2])
+    return Window("calendar", 0, cast("Any", match[1]), match[2])
 
 
 def is_zone(name: str) -> bool:

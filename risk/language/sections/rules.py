@@ -50,10 +50,14 @@ class RuleDraft:
     right: bool
 
     def symbols(self) -> dict[str, Symbol]:
-        return {name: Symbol(name, kind, False, "param", f"parameter of rule `{self.rule.name}`") for name, (_, kind, _) in self.params.items()}
+        return {
+            name: Symbol(name, kind, False, "param", f"parameter of rule `{self.rule.name}`") for name, (_, kind, _) in self.params.items()
+        }
 
 
-def read_rules(entries: list[tuple[Scalar, Node]], types: Mapping[str, EventType], policy: Policy, problems: Problems) -> dict[str, RuleDraft]:
+def read_rules(
+    entries: list[tuple[Scalar, Node]], types: Mapping[str, EventType], policy: Policy, problems: Problems
+) -> dict[str, RuleDraft]:
     drafts = {}
     for key, node in entries:
         if check_name(key, "rule", problems, RULE_NAME):
@@ -105,7 +109,12 @@ def _rule(key: Scalar, node: Node, types: Mapping[str, EventType], policy: Polic
 
 def _mode(keys: Keys, key: Scalar, problems: Problems) -> Mode:
     if "mode" not in keys:
-        problems.error("E402", key, f"{keys.owner} has no `mode`", "a rule that is being written is `mode: draft`, one that only watches `mode: shadow`")
+        problems.error(
+            "E402",
+            key,
+            f"{keys.owner} has no `mode`",
+            "a rule that is being written is `mode: draft`, one that only watches `mode: shadow`",
+        )
         return "draft"
     scalar = keys.scalar("mode")
     if scalar is not None and scalar.text not in MODES:
@@ -120,7 +129,12 @@ def _events(keys: Keys, types: Mapping[str, EventType], problems: Problems) -> t
             problems.error("E226", scalar, f"unknown event `{scalar.text}`", did_you_mean(scalar.text, types))
         elif not types[scalar.text].decide:
             decided = [name for name, event in types.items() if event.decide]
-            problems.error("E404", scalar, f"`{scalar.text}` informs and is never decided, so no rule can act on it", f"events that are decided: {', '.join(decided)}")
+            problems.error(
+                "E404",
+                scalar,
+                f"`{scalar.text}` informs and is never decided, so no rule can act on it",
+                f"events that are decided: {', '.join(decided)}",
+            )
         elif scalar.text in names:
             problems.error("E404", scalar, f"`{scalar.text}` stands twice")
         else:
@@ -149,19 +163,34 @@ def _acts(keys: Keys, rule: Rule, policy: Policy, problems: Problems) -> dict[st
     then = _strict(keys, "then", rule, policy, problems)
     unless = _strict(keys, "unless_possible", rule, policy, problems)
     if unless is not None and then is None:
-        problems.error("E405", keys.block.key("unless_possible"), "`unless_possible` needs `then`", "`then: challenge` with `unless_possible: block` challenges only where that can be done")
+        problems.error(
+            "E405",
+            keys.block.key("unless_possible"),
+            "`unless_possible` needs `then`",
+            "`then: challenge` with `unless_possible: block` challenges only where that can be done",
+        )
     reasons = keys.scalars("reasons")
     for reason in reasons:
         if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,63}", reason.text):
             problems.error("E405", reason, f"a reason is a stable code in capitals, not `{reason.text}`", "write it like `CARD_TESTING`")
     on_missing = keys.scalar("on_missing")
     if on_missing is not None and on_missing.text not in ("skip", "fire", *policy.actions):
-        problems.error("E403", on_missing, f"on_missing is skip, fire or an action, not `{on_missing.text}`", did_you_mean(on_missing.text, ("skip", "fire", *policy.actions)))
+        problems.error(
+            "E403",
+            on_missing,
+            f"on_missing is skip, fire or an action, not `{on_missing.text}`",
+            did_you_mean(on_missing.text, ("skip", "fire", *policy.actions)),
+        )
     elif on_missing is not None and on_missing.text == "fire" and then is None and "then" not in keys:
         problems.error("E405", on_missing, "`on_missing: fire` acts with `then`, which this rule lacks")
     group = keys.scalar("group")
     if group is not None and group.text not in policy.groups:
-        problems.error("E405", group, f"unknown group `{group.text}`", did_you_mean(group.text, policy.groups) or "declare it under `groups:` of the policy")
+        problems.error(
+            "E405",
+            group,
+            f"unknown group `{group.text}`",
+            did_you_mean(group.text, policy.groups) or "declare it under `groups:` of the policy",
+        )
     return {
         "then": then,
         "unless_possible": unless,
@@ -181,7 +210,9 @@ def _strict(keys: Keys, key: str, rule: Rule, policy: Policy, problems: Problems
         return None
     if scalar.text not in policy.actions:
         acting = policy.actions[1:]
-        problems.error("E403", scalar, f"`{scalar.text}` is not an action", did_you_mean(scalar.text, acting) or f"a rule acts with {one_of(acting)}")
+        problems.error(
+            "E403", scalar, f"`{scalar.text}` is not an action", did_you_mean(scalar.text, acting) or f"a rule acts with {one_of(acting)}"
+        )
         return None
     return scalar.text
 
@@ -200,7 +231,9 @@ def _obligations(keys: Keys, problems: Problems) -> tuple[Mapping[str, Any], ...
         if block is None or not isinstance(do, Scalar):
             problems.error("E405", item, "an obligation says what to `do`", f"it is one of {', '.join(OBLIGATIONS)}")
         elif do.text not in OBLIGATIONS:
-            problems.error("E405", do, f"unknown obligation `{do.text}`", did_you_mean(do.text, OBLIGATIONS) or f"it is {one_of(OBLIGATIONS)}")
+            problems.error(
+                "E405", do, f"unknown obligation `{do.text}`", did_you_mean(do.text, OBLIGATIONS) or f"it is {one_of(OBLIGATIONS)}"
+            )
         else:
             found.append(_obligation(Keys(block, f"obligation `{do.text}`", ("do", *OBLIGATIONS[do.text]), problems), do, problems))
     return tuple(found)
@@ -232,18 +265,30 @@ def _dates(keys: Keys, problems: Problems) -> dict[str, Any]:
     review = keys.scalar("review_by")
     if review is not None and (moment_ms(review.text) is None or len(review.text) != 10):
         problems.error("E009", review, f"`review_by` is a date such as `2027-05-01`, not `{review.text}`")
-    return {"valid_from_ms": start, "valid_until_ms": end, "review_by": review.text if review is not None else None, "accept_from_ms": keys.moment("accept_from")}
+    return {
+        "valid_from_ms": start,
+        "valid_until_ms": end,
+        "review_by": review.text if review is not None else None,
+        "accept_from_ms": keys.moment("accept_from"),
+    }
 
 
 def _rollout(keys: Keys, rule: Rule, types: Mapping[str, EventType], problems: Problems) -> dict[str, Any]:
     share = keys.share("rollout", 1.0)
     by = keys.scalar("rollout_by")
     if share < 1.0 and by is None:
-        problems.error("E409", keys.block.key("rollout"), "`rollout` needs `rollout_by:`, the field whose values are in or out", "write `rollout_by: payer.id`")
+        problems.error(
+            "E409",
+            keys.block.key("rollout"),
+            "`rollout` needs `rollout_by:`, the field whose values are in or out",
+            "write `rollout_by: payer.id`",
+        )
     if by is not None and rule.events:
         fields = common_fields(types, rule.events)
         if by.text not in fields:
-            problems.error("E202", by, f"`{by.text}` is not a field of {one_of(f'`{event}`' for event in rule.events)}", did_you_mean(by.text, fields))
+            problems.error(
+                "E202", by, f"`{by.text}` is not a field of {one_of(f'`{event}`' for event in rule.events)}", did_you_mean(by.text, fields)
+            )
     return {"rollout": share, "rollout_by": by.text if by is not None else None}
 
 
@@ -258,6 +303,16 @@ def _contradictions(keys: Keys, rule: Rule, problems: Problems) -> None:
     if rule.final and rule.rollout < 1.0:
         problems.error("E407", keys.block.key("rollout"), "a `final` rule holds for everybody; it refuses a rollout")
     if rule.mode in ("live", "shadow") and not rule.trust and not {"then", "score", "obligations", "report"} & keys.block.entries.keys():
-        problems.warning("W309", keys.block.key("when") if "when" in keys else keys.block, f"{keys.owner} fires without doing anything", "give it `then`, `score`, `obligations` or `report`")
+        problems.warning(
+            "W309",
+            keys.block.key("when") if "when" in keys else keys.block,
+            f"{keys.owner} fires without doing anything",
+            "give it `then`, `score`, `obligations` or `report`",
+        )
     if rule.mode in ("live", "shadow") and (rule.then is not None or rule.score) and not rule.reasons:
-        problems.warning("W310", keys.block.key("then" if "then" in keys else "score"), f"{keys.owner} gives no `reasons`, so nobody learns why it acted", "write `reasons: [CARD_TESTING]`")
+        problems.warning(
+            "W310",
+            keys.block.key("then" if "then" in keys else "score"),
+            f"{keys.owner} gives no `reasons`, so nobody learns why it acted",
+            "write `reasons: [CARD_TESTING]`",
+        )
