@@ -51,7 +51,11 @@ class Schema:
         if len(defaults) > 1:
             raise SchemaError(defaults[1], None, f"{defaults[0]} is already the default event type")
         self.default = defaults[0] if defaults else None
-        self._wires = {name: Wire(event, tagged=not self._untagged(event)) for name, event in self.types.items()}
+        # The key `event` is a field like any other only where there is one type, and it reads it.
+        self._one_type_untagged = len(self.types) == len(defaults) == 1 and any(
+            field.path[:1] == (TAG,) for field in self.types[defaults[0]].fields.values()
+        )
+        self._wires = {name: Wire(event, tagged=not self._one_type_untagged) for name, event in self.types.items()}
         self._lenient = {name: msgspec.json.Decoder(wire.lenient) for name, wire in self._wires.items()}
         self._look = closer_look(field.path[-1] for event in self.types.values() for field in event.fields.values() if _many_digits(field))
         self._strict: Any = None
@@ -63,10 +67,6 @@ class Schema:
         # A union of structs does not take a message without its tag, so such a message goes to the default's own decoder.
         mixed = self.default is not None and len(self.types) > 1
         self._strict_default: Any = msgspec.json.Decoder(self._wires[defaults[0]].strict).decode if mixed else None
-
-    def _untagged(self, event: EventType) -> bool:
-        """Whether the key `event` is a field like any other: only if there is one type, and it reads it."""
-        return event.default and len(self.types) == 1 and any(field.path[:1] == (TAG,) for field in event.fields.values())
 
     def struct(self, name: str) -> type[Event]:
         """The class of an event type. KeyError if the schema has none of this name."""
@@ -113,7 +113,7 @@ class Schema:
         """The event type of a message. Raises BadEvent."""
         if not isinstance(tree, dict):
             raise BadEvent("wrong_type", f"message: expected an object, got {shown(tree)}")
-        if self.default is not None and (TAG not in tree or self._untagged(self.types[self.default])):
+        if self.default is not None and (TAG not in tree or self._one_type_untagged):
             return self.default
         name = tree.get(TAG)
         if name is None:
@@ -126,7 +126,7 @@ class Schema:
         """Raise BadEvent if a text of the message holds a card number, in whatever field; ignored fields are not read."""
         node: Node | None = None
         if isinstance(tree, dict):
-            name = tree.get(TAG, self.default)
+            name = self.default if self._one_type_untagged else tree.get(TAG, self.default)
             node = self._wires[name].tree if isinstance(name, str) and name in self._wires else None
         rest: list[tuple[Any, Node | Leaf | None, str]] = [(tree, node, "")]
         while rest:
