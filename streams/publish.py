@@ -7,6 +7,7 @@ nothing that the worker uses: this is the gateway's side.
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -183,6 +184,11 @@ def _cancelled_by_sigterm() -> Iterator[None]:
         yield
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
+
+
+def silence_client() -> None:
+    """For the command line: the client's own log tells of retries, which are no news; what fails in the end is raised."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 @contextmanager

@@ -84,8 +84,8 @@ def test_columns_become_fields_in_nested_json_with_units_and_scales(written, rec
 def test_the_example_map_gives_events_of_the_example_schema(tmp_path) -> None:
     columns: dict[str, list[Any]] = {
         "payment_id": ["5f0a"], "occurred_at_ms": [1_735_689_968_000], "card_id": ["card_1"], "customer_id": ["cus_1"],
-        "merchant_id": ["mer 1"], "category": ["gas_transport"], "amount_minor": [6309], "gender": ["M"], "birth_year": [1974], "state": ["TX"], "city_pop": [23047],
-        "lat": [28.5], "long": [-95.9], "merch_lat": [29.1], "merch_long": [-95.25],
+        "merchant_id": ["mer 1"], "category": ["gas_transport"], "amount_minor": [6309], "gender": ["M"], "birth_year": [1974],
+        "state": ["TX"], "city_pop": [23047], "lat": [28.5], "long": [-95.9], "merch_lat": [29.1], "merch_long": [-95.25],
     }  # fmt: skip
     path = tmp_path / "sparkov.parquet"
     parquet.write_table(arrow.table(columns), path)

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from streams.publish import NotPublished, progress_bar, publish
+from streams.publish import NotPublished, progress_bar, publish, silence_client
 from streams.recorded import MapProblem, Recorded, count_rows, lines, read_map, rows
 from streams.settings import SettingsProblem, read_settings
 from streams.topics import NoKafka, TopicProblem
@@ -46,7 +46,7 @@ def feed(
 ) -> None:
     """Publish a recorded stream to Kafka, row by row, keyed by payer.
 
-    Exit codes: 0 all acknowledged, 1 the broker refused a message, 2 the map, the file or a setting is wrong, 3 no Kafka.
+    Exit codes: 0 all acknowledged, 2 the map, the file or a setting is wrong, 3 no Kafka, or it went away.
     """
     try:
         settings = read_settings()
@@ -57,15 +57,13 @@ def feed(
         messages = itertools.chain(list(itertools.islice(messages, 1)), messages)
         if limit is not None:
             messages, total = itertools.islice(messages, limit), limit if total is None else min(limit, total)
+        silence_client()
         with progress_bar(file.name, total, Console(stderr=True)) as tell:
             published = asyncio.run(publish(messages, settings, speed=pace, tell=tell))
     except (MapProblem, SettingsProblem, TopicProblem, ValueError) as problem:
         typer.echo(str(problem), err=True)
         raise typer.Exit(2) from None
-    except NoKafka as problem:
+    except (NoKafka, NotPublished) as problem:
         typer.echo(str(problem), err=True)
         raise typer.Exit(3) from None
-    except NotPublished as problem:
-        typer.echo(str(problem), err=True)
-        raise typer.Exit(1) from None
     typer.echo(published.line() + (" (stopped early)" if published.interrupted else ""))

@@ -22,7 +22,7 @@ from risk.language import RuleFileError, RuleSet, load
 from risk.world import World
 from risk.world.measure import measure
 from risk.world.report import Report
-from streams.publish import NotPublished, Published, progress_bar, publish
+from streams.publish import NotPublished, Published, progress_bar, publish, silence_client
 from streams.settings import SettingsProblem, read_settings
 from streams.topics import NoKafka, TopicProblem
 
@@ -46,7 +46,7 @@ def simulate(
 ) -> None:
     """Simulate customers and attackers: to a file, with a report on the rules, or live to Kafka.
 
-    Exit codes: 0 done, 1 the broker refused a message, 2 options, rules or settings are wrong, 3 no Kafka.
+    Exit codes: 0 done, 2 options, rules or settings are wrong, 3 no Kafka, or it went away.
     """
     try:
         if (out is None) == (not to_kafka):
@@ -63,6 +63,7 @@ def simulate(
             tail_ms=TAIL_MS if to_kafka else None,
         )
         if out is None:
+            silence_client()
             with progress_bar(f"world {seed}", payments, Console(stderr=True)) as tell:
                 published = asyncio.run(publish(world, settings, tell=tell))
             typer.echo(published.line())
@@ -77,12 +78,9 @@ def simulate(
     except (SettingsProblem, TopicProblem, ValueError, OSError) as problem:
         typer.echo(str(problem), err=True)
         raise typer.Exit(2) from None
-    except NoKafka as problem:
+    except (NoKafka, NotPublished) as problem:
         typer.echo(str(problem), err=True)
         raise typer.Exit(3) from None
-    except NotPublished as problem:
-        typer.echo(str(problem), err=True)
-        raise typer.Exit(1) from None
 
 
 def milliseconds(text: str) -> int:
