@@ -33,13 +33,24 @@ def test_roles_of_one_entity_share_a_kind_of_profile() -> None:
     paid = feature("paid", "sum", "amount")
     received = feature("received", "sum", "amount", per=("payee.id",), read_with=("payer.id",))
     layout = layout_of(paid, received)
-    payee, payer = layout.touches["payment"]
+    payer, payee = layout.touches["payment"]
     assert (payee.kind, payee.role, payee.features, payee.records) == ("user", "payee.id", (), True)
     assert (payer.kind, payer.role, payer.features, payer.records) == ("user", "payer.id", ("paid", "received"), True)
     profile = layout.profile("user")
     payee.observe(profile, 100, payee.row(event(payer="x", payee="a", amount=7)), 1)
     assert values(payer, profile, 101, 2, payer="a", amount=5) == {"paid": 0, "received": 7}
     assert values(payer, profile, 102, 3, payer="a", amount=5) == {"paid": 5, "received": 7}
+
+
+def test_who_pays_himself_reads_before_his_own_row_is_recorded() -> None:
+    received = feature("received", "sum", "amount", per=("payee.id",), read_with=("payer.id",))
+    layout = layout_of(feature("paid", "sum", "amount"), received)
+    profile = layout.profile("user")
+    for expected in ([0, 0], [7, 7]):
+        e, got = event(payer="a", payee="a", amount=7), []
+        for touch in layout.touches["payment"]:
+            got += touch.observe(profile, 100, touch.row(e), 1)
+        assert got == expected
 
 
 def test_an_event_that_only_reads_records_nothing() -> None:
@@ -53,6 +64,7 @@ def test_an_event_that_only_reads_records_nothing() -> None:
     assert writer.observe(profile, 6, writer.row(event("login")), 2) == []
     assert reader.observe(profile, 7, reader.row(event()), 3) == [1]
     assert profile.rows() == 1
+    assert 300 < profile.bytes_estimate() < 1_000
 
 
 def test_a_feature_that_no_rule_reads_is_kept_warm() -> None:

@@ -17,6 +17,7 @@ from risk.profiles.quota import Ledger
 from risk.profiles.tally import Tally
 
 BEFORE_EVERYTHING = -(1 << 63)
+PROFILE_BYTES, SERIES_BYTES, SLOT_BYTES, INT_BYTES = 200, 300, 9, 32  # CPython 3.11; a list keeps an eighth in reserve
 
 
 class Profile:
@@ -45,6 +46,11 @@ class Profile:
         """Rows kept, over all series: what its memory grows with."""
         return sum(len(series) for slot in self.slots if (series := getattr(self, slot)) is not None)
 
+    def bytes_estimate(self) -> int:
+        """Roughly what it takes in memory: list slots, the integers in them, and the fixed part. Texts are shared, and left out."""
+        held = [series for slot in self.slots if (series := getattr(self, slot)) is not None]
+        return PROFILE_BYTES + sum(SERIES_BYTES + len(series) * series.row_bytes for series in held)
+
     def _ledger(self) -> Ledger:
         if self.ledger is None:
             self.ledger = Ledger()
@@ -71,6 +77,7 @@ class Series:
     columns: ClassVar[tuple[tuple[str, str], ...]] = ()  # (slot, field) of values kept row by row
     pointers: ClassVar[tuple[str, ...]] = ()
     tallies: ClassVar[tuple[tuple[str, str], ...]] = ()  # (slot, slot of its column)
+    row_bytes: ClassVar[int] = 0
     begun: ClassVar[Callable[..., Series]]  # (t, *values of plan.fields): a series of one row
     ts: list[int]
 
@@ -155,6 +162,8 @@ def series_class(plan: SeriesPlan) -> type[Series]:
     lines += [*(f" self.{slot} = {text}" for slot, text in first.items()), *rest, " return self"]
     space: dict[str, Any] = {"new": object.__new__}
     exec("\n".join(lines), space)  # our own text, made of slot names only
+    numbers = 1 + len(names["totals"]) + len(names["counts"])
+    names["row_bytes"] = numbers * (SLOT_BYTES + INT_BYTES) + len(names["columns"]) * SLOT_BYTES
     names |= {"__slots__": (*list(empty)[1:], *names["pointers"], *(slot for slot, _ in names["tallies"]))}
     made = type("SeriesOf", (Series,), {**names, "__init__": space["__init__"], "begun": staticmethod(space["begun"])})
     space["cls"] = made

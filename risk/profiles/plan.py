@@ -128,7 +128,11 @@ def columns_of(recorded: Iterable[SeriesPlan]) -> tuple[str, ...]:
 def plan_touches(
     event: str, features: Mapping[str, Feature], reads: Sequence[str], series: Mapping[str, SeriesPlan]
 ) -> tuple[TouchPlan, ...]:
-    """Touches of one event type, one for each (kind, key fields) that it reads or records, in a stable order."""
+    """Touches of one event type, one for each (kind, key fields) that it reads or records, in a stable order.
+
+    A touch that asks what the same event records in another role comes first: where both roles are one entity (somebody pays
+    himself), it still reads before the event is recorded.
+    """
     asked: dict[tuple[str, tuple[str, ...]], list[Feature]] = {}
     recorded: dict[tuple[str, tuple[str, ...]], list[SeriesPlan]] = {}
     for name in reads:
@@ -137,7 +141,8 @@ def plan_touches(
     for plan in series.values():
         if event in plan.of:
             recorded.setdefault((plan.kind, plan.per), []).append(plan)
-    places = sorted({*asked, *recorded})
+    foreign = {place for place, wanted in asked.items() if any(event in f.of and f.per != f.read_with for f in wanted)}
+    places = sorted({*asked, *recorded}, key=lambda place: (place not in foreign, place))
     roles = ["+".join(fields) for _, fields in places]
     touches = []
     for (kind, fields), role in zip(places, roles, strict=True):

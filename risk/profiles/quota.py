@@ -70,6 +70,7 @@ class Quota:
     """
 
     __slots__ = ("periods", "width", "rows", "order", "totals", "starts")
+    row_bytes = 500  # a reservation, its place in the order and in the ledger, estimated
 
     def __init__(self, periods: tuple[Period | None, ...], width: int) -> None:
         self.periods = periods

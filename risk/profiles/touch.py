@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from risk.declared import EventType
+from risk.profiles.answers import quota_periods
+from risk.profiles.block import Namespace
 from risk.profiles.columns import Profile, Series, profile_class, series_class
-from risk.profiles.generate import Namespace, quota_periods, reading
+from risk.profiles.generate import reading, recording
 from risk.profiles.plan import SeriesPlan, TouchPlan
 from risk.profiles.quota import Quota
 from risk.profiles.route import Predicate, routing
@@ -80,7 +82,7 @@ class Touch:
         return answers
 
     def _compile(self, plan: TouchPlan, kind: Kind, optional: frozenset[str], since: Mapping[str, int]) -> None:
-        space, name = kind.space, f"{plan.event}_{len(kind.space)}"
+        space, name = kind.space, str(len(kind.space))  # an event's name need not be one in Python
         unpack = [f" {''.join(f'r{k}, ' for k in range(len(plan.columns)))}= row"] if plan.columns else []
 
         def compiled(prefix: str, arguments: str, body: list[str]) -> Any:
@@ -92,7 +94,7 @@ class Touch:
         ahead = [f" if t < p.at: return late_{name}(p, t, row, None)", *now]
         read = reading(plan, kind.series, "read", space, optional, since)
         self.read = compiled("read", "p, t, row, tid", [*ahead, *unpack, *read])
-        self.record = compiled("record", "p, t, row, tid", [*unpack, *_recording(plan)])
+        self.record = compiled("record", "p, t, row, tid", [*unpack, *recording(plan)])
         both = [f" values = read_{name}(p, t, row, tid)", f" record_{name}(p, t, row, tid)", " return values"]
         if any(s.passed for s in plan.recorded):
             self.observe = compiled("observe", "p, t, row, tid", both)
@@ -100,28 +102,6 @@ class Touch:
         fused = reading(plan, kind.series, "observe", space, optional, since)
         behind = [" if t < p.at:", *(f" {line}" for line in both), *now]
         self.observe = compiled("observe", "p, t, row, tid", [*behind, *unpack, *fused])
-
-
-def _recording(plan: TouchPlan) -> list[str]:
-    """Body of ``record``. Rows of an older plan may lack what today's requires: absent adds nothing, and is skipped as a value."""
-    names = {c: f"r{k}" for k, c in enumerate(plan.columns)}
-    lines = [" if t > p.at: p.at = t"]
-    if any(s.passed for s in plan.recorded):
-        lines += [" book = p.ledger", " if book is None: book = p.ledger = Ledger()", " place = book.arrive(tid)",
-                  " begins = place >= 0 and book.begins(tid)"]
-    for s in plan.recorded:
-        values = "".join(f"{names[f]}, " for f in s.fields)
-        conditions = [*([names[f"where:{s.where}"]] if s.where else []), *(["place >= 0"] if s.passed else [])]
-        body = [f"s = p.{s.slot}", f"if s is None: s = p.{s.slot} = class_{s.slot}()"]
-        if s.passed:
-            body.append(f"s.enter(tid, place, t, ({values}), begins)")
-        else:
-            body += ["ts = s.ts", f"if ts and t < ts[-1]: s.insert(t, ({values}))", "else:", " ts.append(t)"]
-            body += [f" s.p{j}.append(s.p{j}[-1] + ({names[f]} or 0))" for j, f in enumerate(s.sums)]
-            body += [f" s.k{j}.append(s.k{j}[-1] + ({names[f]} is not None))" for j, f in enumerate(s.known)]
-            body += [f" s.c{j}.append({names[f]})" for j, f in enumerate(s.kept)]
-        lines += [f" if {' and '.join(conditions) or 'True'}:", *(f"  {line}" for line in body)]
-    return lines
 
 
 def adopted(old: Sequence[str], new: Sequence[str]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
