@@ -48,7 +48,7 @@ class Profile:
 
     def bytes_estimate(self) -> int:
         """Roughly what it takes in memory: list slots, the integers in them, and the fixed part. Texts are shared, and left out."""
-        held = [series for slot in self.slots if (series := getattr(self, slot)) is not None]
+        held: list[Series] = [series for slot in self.slots if (series := getattr(self, slot)) is not None]
         return PROFILE_BYTES + sum(SERIES_BYTES + len(series) * series.row_bytes for series in held)
 
     def _ledger(self) -> Ledger:
