@@ -6,6 +6,7 @@ events itself; the output is pinned in the `.txt` beside it. `pytest --update` r
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -59,6 +60,18 @@ def _assert_tone(problem: Problem) -> None:
     assert problem.line >= 1
     assert problem.column >= 1
     assert problem.length >= 1
+
+
+def test_every_code_of_the_loader_is_pinned() -> None:
+    language = Path(__file__).parent.parent / "risk" / "language"
+    sources = [
+        *(language / "sections").glob("*.py"),
+        *(language / "checks").glob("*.py"),
+        *(language / f"{n}.py" for n in ("conditions", "loading", "source")),
+    ]
+    codes = {code for path in sources for code in re.findall(r'"([EW]\d{3})"', path.read_text(encoding="utf-8"))}
+    pinned = {code for path in CASES.glob("*.txt") for code in re.findall(r"\[([EW]\d{3})\]", path.read_text(encoding="utf-8"))}
+    assert codes - pinned == set()
 
 
 def rewrite() -> None:

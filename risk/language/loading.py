@@ -12,7 +12,7 @@ from datetime import date
 
 from risk.declared import Feature, Policy
 from risk.events import Schema
-from risk.language.checks import live_rules_have_tests, messages, past_dates, same_conditions, unused
+from risk.language.checks import live_rules_have_tests, messages, past_dates, same_conditions, score_without_model, unused
 from risk.language.condition import Node as Condition
 from risk.language.condition import canonical, lists_in, names_in, params_in
 from risk.language.conditions import Names, checked, expanded
@@ -211,9 +211,11 @@ class Loading:
     def _lints(self, today: date | None) -> None:
         untested = live_rules_have_tests.check(self.drafts, self.cases, self.problems)
         self.right_rules = len(self.checked.keys() - untested)
+        for draft in self.drafts.values():
+            score_without_model.check(draft, self.model, self.problems)
         same_conditions.check(self.drafts, self.meanings, self.checked, self.problems)
         if today is not None:
-            past_dates.check(self.drafts, self.overrides, today, self.problems)
+            past_dates.check(self.drafts, self._of("lists"), self.overrides, today, self.problems)
         if self.problems.errors:
             return  # what is wrong may well read the names that nothing else reads
         keys = {
