@@ -212,7 +212,7 @@ class Loading:
         untested = live_rules_have_tests.check(self.drafts, self.cases, self.problems)
         self.right_rules = len(self.checked.keys() - untested)
         for draft in self.drafts.values():
-            score_without_model.check(draft, self.model, self.problems)
+            score_without_model.check(draft, bool(self._of("model")), self.problems)
         same_conditions.check(self.drafts, self.meanings, self.checked, self.problems)
         if today is not None:
             past_dates.check(self.drafts, self._of("lists"), self.overrides, today, self.problems)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from risk.declared import ModelDecl
 from risk.language.conditions import SCORE
 from risk.language.sections.rules import RuleDraft
 from risk.language.source import Problems
 
 
-def check(draft: RuleDraft, model: ModelDecl | None, problems: Problems) -> None:
-    if model is not None or draft.when is None or draft.rule.mode not in ("live", "shadow"):
+def check(draft: RuleDraft, declared: bool, problems: Problems) -> None:
+    if declared or draft.when is None or draft.rule.mode not in ("live", "shadow"):
         return
     at = draft.when.text.find(SCORE)
     if at >= 0:
