@@ -126,6 +126,18 @@ def test_a_payment_that_the_where_leaves_out_still_has_its_place_in_the_order() 
     assert touch.read(profile, MIDNIGHT, small, 3) == [9]
 
 
+def test_an_event_that_reads_a_quota_without_filling_it_has_its_place_too() -> None:
+    f = feature("used", window=LIFETIME, of=("login",), counts="passed")
+    layout = Layout({f.name: f}, TYPES, {"payment": [f.name]}, predicates({f.name: f}))
+    (reader,), (writer,) = layout.touches["payment"], layout.touches["login"]
+    profile = layout.profile("user")
+    assert (reader.passed, reader.records, writer.passed) == (True, False, True)
+    assert reader.observe(profile, 10, (), 1) == [0]
+    writer.observe(profile, 11, (), 2)
+    assert reader.read_again(profile, 10, (), 1) == [0]
+    assert reader.read(profile, 10, (), 3) == [1]
+
+
 WINDOWS = (SHANGHAI_DAY, SLIDING_60, LIFETIME, Window("calendar", unit="month", zone="Europe/Madrid"))
 AGGREGATES = [
     ("count", None), ("sum", "amount"), ("sum", "fee"), ("avg", "amount"), ("avg", "fee"), ("max", "amount"), ("distinct", "what"),

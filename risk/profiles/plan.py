@@ -55,6 +55,11 @@ class TouchPlan:
     recorded: tuple[SeriesPlan, ...]
     columns: tuple[str, ...]
 
+    @property
+    def passed(self) -> bool:
+        """Does it ask or record a quota? Then the event has a place in the profile's order of arrival."""
+        return any(s.passed for s in self.recorded) or any(f.counts == "passed" for f in self.asked)
+
 
 def kind_of(feature: Feature) -> str:
     return "+".join(feature.entity)

@@ -63,7 +63,7 @@ class Touch:
         self.empty = kind.profile
         self.features = tuple(f.name for f in plan.asked)
         self.records = bool(plan.recorded)
-        self.passed = any(s.passed for s in plan.recorded) or any(f.counts == "passed" for f in plan.asked)
+        self.passed = plan.passed
         self._recorded = plan.recorded
         event_type = types[plan.event]
         self.key, self.row = routing(plan, event_type, predicate)
@@ -90,13 +90,13 @@ class Touch:
 
         late = reading(plan, kind.series, "late", space, optional, since)
         self._late = compiled("late", "p, t, row, before", [*unpack, *late])
-        now = [" p.at = t", *([" before = None"] if self.passed else [])]
+        now = [" p.at = t", *([" before = None"] if plan.passed else [])]
         ahead = [f" if t < p.at: return late_{name}(p, t, row, None)", *now]
         read = reading(plan, kind.series, "read", space, optional, since)
         self.read = compiled("read", "p, t, row, tid", [*ahead, *unpack, *read])
         self.record = compiled("record", "p, t, row, tid", [*unpack, *recording(plan)])
         both = [f" values = read_{name}(p, t, row, tid)", f" record_{name}(p, t, row, tid)", " return values"]
-        if any(s.passed for s in plan.recorded):
+        if plan.passed:
             self.observe = compiled("observe", "p, t, row, tid", both)
             return
         fused = reading(plan, kind.series, "observe", space, optional, since)
