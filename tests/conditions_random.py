@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 from risk.declared import NEVER, FieldType
 from risk.language.condition import Scope, Symbol
@@ -18,38 +18,72 @@ DURATION, TIME, COUNTRY, TEXTS = FieldType("duration"), FieldType("time"), Field
 CARD = FieldType("id", entity="card")
 METHOD = FieldType("enum", values=("card", "wallet", "bnpl"))
 TYPES = {
-    "int": INT, "number": NUMBER, "bool": BOOL, "text": TEXT, "duration": DURATION, "time": TIME, "country": COUNTRY, "texts": TEXTS,
-    "card": CARD, "method": METHOD, "money": CNY,
-}  # fmt: skip
+    "int": INT,
+    "number": NUMBER,
+    "bool": BOOL,
+    "text": TEXT,
+    "duration": DURATION,
+    "time": TIME,
+    "country": COUNTRY,
+    "texts": TEXTS,
+    "card": CARD,
+    "method": METHOD,
+    "money": CNY,
+}
 WORDS = ("a", "ab", "A.b", "card", "x*", "")
 COUNTRIES = ("CN", "SG", "ES")
 IPS = ("203.0.113.7", "203.0.113.77", "2001:db8::1", "no ip", "1.2.3.4/5")
-START_MS = 1_795_000_000_000
+START_MS = 1_794_960_000_000  # midnight in UTC
 
 
 # In a template <kind> is any value of a kind, <!kind> a name, {a b} a choice.
-COMPUTED = {
+COMPUTED: dict[str, tuple[str, ...]] = {
     "text": ("lower(<!text>)", "prefix(ip, {24 32 64})", 'date(<time>, "Asia/Shanghai")'),
     "int": (
-        "<int> {+ - *} <int>", 'hour(<time>, "Asia/Shanghai")', 'hour(<time>, "Europe/Madrid")', "abs(<int>)", "min(<int>, <int>, <int>)", "-(<int>)",
+        "<int> {+ - *} <int>",
+        'hour(<time>, "Asia/Shanghai")',
+        'hour(<time>, "Europe/Madrid")',
+        "abs(<int>)",
+        "min(<int>, <int>, <int>)",
+        "-(<int>)",
     ),
     "number": (
-        "<int> / <!int>", "<money> / <!money>", "<duration> / <!duration>", "<number> {+ - *} <number>", "<number> / <!number>",
-        "max(<number>, <int>)", "km_between(<number>, <number>, <int>, 1.5)", "model.score",
+        "<int> / <!int>",
+        "<money> / <!money>",
+        "<duration> / <!duration>",
+        "<number> {+ - *} <number>",
+        "<number> / <!number>",
+        "max(<number>, <int>)",
+        "km_between(<number>, <number>, <int>, 1.5)",
+        "model.score",
     ),
     "money": (
-        "<money> {+ -} <money>", "<money> * <number>", "<int> * <money>", "<money> / <!int|number>", "<money> / {3 35% $n $share}",
-        "<money> * {1.5 35% -0.5 $share $n}", "min(<money>, <money>)", "-(<money>)",
+        "<money> {+ -} <money>",
+        "<money> * <number>",
+        "<int> * <money>",
+        "<money> / <!int|number>",
+        "<money> / {3 35% $n $share}",
+        "<money> * {1.5 35% -0.5 $share $n}",
+        "min(<money>, <money>)",
+        "-(<money>)",
     ),
     "duration": ("<duration> {+ -} <duration>", "<time> - <time>", "<duration> * <number>", "abs(<duration>)"),
     "time": ("<time> {+ -} <duration>", "<duration> + <time>", "max(<time>, <time>)"),
-}  # fmt: skip
+}
+
+
+WHERE: tuple[tuple[str, bool, Literal["field", "feature"]], ...] = (
+    ("{}.sure", False, "field"),
+    ("{}.maybe", True, "field"),
+    ("{}_seen", True, "feature"),
+)
 
 
 def _symbols() -> dict[str, Symbol]:
     found = {}
     for kind, type_ in TYPES.items():
-        for name, optional, where in ((f"{kind}.sure", False, "field"), (f"{kind}.maybe", True, "field"), (f"{kind}_seen", True, "feature")):
+        for form, optional, where in WHERE:
+            name = form.format(kind)
             if kind == "texts" and where == "feature":
                 continue
             found[name] = Symbol(name, type_, optional, where, attr=name.replace(".", "_"))
@@ -123,16 +157,23 @@ class Conditions:
         return pick(makers)()
 
     def name(self, kind: str, feature: bool = True) -> str:
-        return self.rnd.choice((f"{kind}.sure", f"{kind}.maybe", f"{kind}.maybe", *((f"{kind}_seen",) * 2 if feature else ())))
+        return self.rnd.choice((f"{kind}.sure", f"{kind}.maybe", f"{kind}.maybe", *((f"{kind}_seen",) * 2 if feature else ())))  # type: ignore[no-any-return]
 
     def textual(self) -> str:
         pick = self.rnd.choice
         return pick(
             (
-                self.name("text"), self.name("text"), repr_of(pick(WORDS)), "$word", f"lower({self.name('text')})", f"prefix(ip, {pick((24, 32, 64))})",
-                f'lower(weekday({self.value("time", 0)}, "Europe/Madrid"))', f'date({self.value("time", 0)}, "Asia/Shanghai")', repr_of("203.0.113.0/24"),
+                self.name("text"),
+                self.name("text"),
+                repr_of(pick(WORDS)),
+                "$word",
+                f"lower({self.name('text')})",
+                f"prefix(ip, {pick((24, 32, 64))})",
+                f'lower(weekday({self.value("time", 0)}, "Europe/Madrid"))',
+                f'date({self.value("time", 0)}, "Asia/Shanghai")',
+                repr_of("203.0.113.0/24"),
             )
-        )  # fmt: skip
+        )
 
     def value(self, kind: str, depth: int) -> str:
         if depth > 0 and self.rnd.random() < 0.5:
@@ -195,7 +236,7 @@ class Events:
             case "duration":
                 return pick((0, 1, 1000, 60_000, 3_600_000, 172_800_000))
             case "time":
-                return pick((START_MS, START_MS + 3_600_000, START_MS - 5_000_000_000, -1_000_000, START_MS + 12_345))
+                return pick((START_MS, START_MS + 57_600_000, START_MS - 5_000_000_000, -1_000_000, START_MS + 12_345))
             case "bool":
                 return self.rnd.random() < 0.5
             case "country":

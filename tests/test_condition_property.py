@@ -21,7 +21,7 @@ EVENTS_EACH = 30
 
 def drawn(seed: int, count: int) -> list[tuple[str, Node]]:
     conditions = Conditions(random.Random(seed))
-    found = []
+    found: list[tuple[str, Node]] = []
     while len(found) < count:
         text = conditions.condition()
         if len(text) > 3000:
@@ -63,7 +63,11 @@ def test_the_compiled_rules_agree_with_the_interpreter() -> None:
 
 def test_a_predicate_is_true_where_the_condition_certainly_holds() -> None:
     events = Events(random.Random(4))
-    fields_only = [(text, node) for text, node in drawn(3, 1200) if "_seen" not in text and "score" not in text and "rich" not in text and "odd" not in text]
+    fields_only = [
+        (text, node)
+        for text, node in drawn(3, 1200)
+        if "_seen" not in text and "score" not in text and "rich" not in text and "odd" not in text
+    ]
     assert len(fields_only) > 100
     for text, node in fields_only:
         predicate = compile_predicate(node, SCOPE, STRUCT, LISTS, PARAMS)

@@ -14,10 +14,11 @@ from risk.language.nodes import Node
 from risk.language.scope import Fault, Scope
 
 EXPANDED_NODES_MAX = 4000
+EXPANDED_NESTING_MAX = 60
 
 
 class TooLarge(Exception):
-    """Macros inside macros grew past the limit; carries nothing, the fault is already told."""
+    """Macros inside macros grew past a limit; carries nothing, the fault is already told."""
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Reading:
     opened: list[str] = field(default_factory=list)
     _used_at: Node | None = None
     _nodes: int = 0
+    _level: int = 0
 
     def say(self, code: str, node: Node, message: str, hint: str | None = None, severity: Literal["error", "warning"] = "error") -> None:
         """Note a fault at ``node``. Told twice at one place, it is kept once."""
@@ -45,6 +47,18 @@ class Reading:
         if self._nodes > EXPANDED_NODES_MAX:
             self.say("E219", node, f"with its macros opened this condition has more than {EXPANDED_NODES_MAX:,} parts")
             raise TooLarge
+
+    @contextmanager
+    def deeper(self, node: Node) -> Iterator[None]:
+        """One level down: each macro may be as deep as a condition, but not all of them inside one another."""
+        if self._level >= EXPANDED_NESTING_MAX:
+            self.say("E219", node, f"with its macros opened this condition is nested deeper than {EXPANDED_NESTING_MAX} levels")
+            raise TooLarge
+        self._level += 1
+        try:
+            yield
+        finally:
+            self._level -= 1
 
     @contextmanager
     def inside(self, macro: str, use: Node) -> Iterator[None]:

@@ -16,8 +16,8 @@ from risk.language.parse import parse
 from risk.language.ranges import impossible
 from risk.language.reading import Reading, TooLarge
 from risk.language.scope import Fault, Scope
-from risk.language.types import BOOL, TEXTUAL, describe
 from risk.language.typed import unknown_function, value, wrong_count
+from risk.language.types import BOOL, TEXTUAL, describe
 
 MACROS_OPEN_MAX = 10
 
@@ -82,6 +82,11 @@ def _is_condition(node: Node, reading: Reading) -> bool:
 def condition(node: Node, reading: Reading) -> Condition | None:
     """What one condition means, or None when something in it is wrong; all parts are read even then."""
     reading.count(node)
+    with reading.deeper(node):
+        return _condition(node, reading)
+
+
+def _condition(node: Node, reading: Reading) -> Condition | None:
     match node:
         case nodes.Or(parts) | nodes.And(parts):
             found = _all_read(parts, reading)
