@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from risk import refusals
+from risk.cards import DIGITS_MIN, holds_card, may_hold
 from risk.declared import EventType, Field
 from risk.money import DECIMALS
 from risk.refusals import BadEvent, Slot
@@ -39,7 +40,6 @@ class Wire:
         self.strict = wire_struct(self.tree, event.name, True, tag, flat)
         self.lenient = wire_struct(self.tree, event.name, False, tag, flat)
         self.nest = _compile_nest(event, self.tree, self.lenient)
-        self.texts = tuple(field for field in event.fields.values() if field.type.kind in ("id", "text", "texts"))
 
 
 class _Source:
@@ -75,6 +75,7 @@ def _compile_flat(event: EventType, tree: Node, struct: type[Event]) -> Callable
     source.constants.update(
         Struct=struct, EPOCH=EPOCH, COUNTRIES=COUNTRIES, CURRENCIES=frozenset(DECIMALS), refusal=refusals.refusal, late=_late
     )
+    source.constants.update(may_hold=may_hold, refuse_cards=_refuse_cards, join="\n".join)
     source.say(0, "def flat(w, received_ms):")
     _say_reads(source, tree, "w", 1)
     for field in event.fields.values():
@@ -90,7 +91,13 @@ def _compile_flat(event: EventType, tree: Node, struct: type[Event]) -> Callable
         arguments.append(source.variables[Slot(field)])
         if has_currency(field):
             arguments.append(source.variables[Slot(field, is_currency=True)])
-    source.say(1, f"return Struct({', '.join(arguments)})")
+    source.say(1, f"e = Struct({', '.join(arguments)})")
+    texts = tuple(field for field in event.fields.values() if field.type.kind in ("id", "text", "texts"))
+    if texts:
+        lines = ", ".join(_line(field, source.variables[Slot(field)]) for field in texts)
+        source.say(1, f"if may_hold(join([{lines}])):")
+        source.say(2, f"refuse_cards(e, {source.constant(texts)})")
+    source.say(1, "return e")
     return source.compile("flat", f"flat {event.name}")  # type: ignore[no-any-return]
 
 
@@ -152,6 +159,23 @@ def _say_currency(source: _Source, field: Field) -> None:
         # A currency that other amounts share says nothing of an amount that is absent.
         own = source.variables[slot] = source.fresh("c")
         source.say(1, f"{own} = {currency} if {amount} is not None else None")
+
+
+def _line(field: Field, name: str) -> str:
+    """The expression for a field's part of what is searched for card numbers."""
+    if field.type.kind == "texts":
+        return f"join({name} or ())"
+    return f"{name} or ''" if field.optional else name
+
+
+def _refuse_cards(event: Event, fields: tuple[Field, ...]) -> None:
+    """Raise BadEvent if one of the event's texts holds a card number."""
+    for field in fields:
+        value = getattr(event, field.attr)
+        if value is None or (isinstance(value, str) and len(value) < DIGITS_MIN):
+            continue
+        if holds_card(value) if isinstance(value, str) else any(map(holds_card, value)):
+            raise refusals.card_refusal(field.name)
 
 
 def _late(field: Field, value: int, received_ms: int) -> BadEvent:

@@ -14,18 +14,17 @@ from typing import Any, Final
 
 import msgspec
 
-from risk.cards import DIGITS_MIN, closer_look, holds_card
-from risk.declared import EventType, Field
+from risk.cards import DIGITS_MIN, holds_card, message_may_hold
+from risk.declared import EventType
 from risk.decoding import Wire
 from risk.given import given
 from risk.money import Money
-from risk.refusals import MESSAGE_MAX_BYTES, REASONS, BadEvent, choices, shown
+from risk.refusals import MESSAGE_MAX_BYTES, REASONS, BadEvent, card_refusal, choices, shown
 from risk.shapes import TAG, Event, Leaf, Node, SchemaError, attr_of, explain
 
 __all__ = ["MESSAGE_MAX_BYTES", "REASONS", "BadEvent", "Event", "Money", "Schema", "SchemaError", "attr_of", "content_hash"]
 
 _PLACE_MAX_CHARS: Final = 60
-_NO_CARD: Final = "expected no card number, got a value that is not shown"
 
 
 def content_hash(event: Event) -> int:
@@ -57,7 +56,6 @@ class Schema:
         )
         self._wires = {name: Wire(event, tagged=not self._one_type_untagged) for name, event in self.types.items()}
         self._lenient = {name: msgspec.json.Decoder(wire.lenient) for name, wire in self._wires.items()}
-        self._look = closer_look(field.path[-1] for event in self.types.values() for field in event.fields.values() if _many_digits(field))
         self._strict: Any = None
         if self._wires:
             kinds: Any = None
@@ -80,22 +78,19 @@ class Schema:
             raise BadEvent("too_large", f"message: expected at most {MESSAGE_MAX_BYTES} bytes, got {len(raw)}")
         if not raw.isascii():
             _check_utf8(raw)
-        suspicious = self._look(raw)
         decode = self._strict
         if self._strict_default is not None and b'"event"' not in raw:
             decode = self._strict_default
         try:
             event: Event = decode(raw).flat(received_ms)
         except Exception:  # noqa: BLE001  whatever it was, the careful way finds it again and says it in our words
-            return self._decode_carefully(raw, received_ms, suspicious)
-        if suspicious:
-            _refuse_cards_of(event, self._wires[event.event_type].texts)
+            return self._decode_carefully(raw, received_ms)
         return event
 
-    def _decode_carefully(self, raw: bytes, received_ms: int | None, suspicious: bool) -> Event:
+    def _decode_carefully(self, raw: bytes, received_ms: int | None) -> Event:
         """Decode a message that has extra fields, or say what is wrong with it."""
         tree = _json(raw)
-        if suspicious:
+        if message_may_hold(raw):
             self._refuse_cards(tree)
         name = self._name_of(tree)
         wire = self._wires[name]
@@ -134,7 +129,7 @@ class Schema:
             if isinstance(value, str):
                 if holds_card(value):
                     where = place.slots[0].field.name if isinstance(place, Leaf) else _named(path)
-                    raise BadEvent("card_number", f"{where}: {_NO_CARD}")
+                    raise card_refusal(where)
             elif isinstance(value, list):
                 rest.extend((item, place, path) for item in value)
             elif isinstance(value, dict):
@@ -181,21 +176,6 @@ def _named(path: str) -> str:
     if not place or not place.isprintable() or holds_card(place):
         return "message"
     return place if len(place) <= _PLACE_MAX_CHARS else place[: _PLACE_MAX_CHARS - 3] + "..."
-
-
-def _refuse_cards_of(event: Event, fields: tuple[Field, ...]) -> None:
-    """Raise BadEvent if a text of the event holds a card number."""
-    for field in fields:
-        value = getattr(event, field.attr)
-        if value is None or (isinstance(value, str) and len(value) < DIGITS_MIN):
-            continue
-        if holds_card(value) if isinstance(value, str) else any(map(holds_card, value)):
-            raise BadEvent("card_number", f"{field.name}: {_NO_CARD}")
-
-
-def _many_digits(field: Field) -> bool:
-    """Whether a field is sent as a number of 13 digits as a rule: epoch milliseconds."""
-    return field.type.kind == "time" and field.unit == "ms"
 
 
 def _check_utf8(raw: bytes) -> None:

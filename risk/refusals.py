@@ -163,3 +163,8 @@ def _reason(slot: Slot, value: Any) -> str:
     if kind == "texts" and isinstance(value, list | tuple):
         return "bad_value"
     return "wrong_type"
+
+
+def card_refusal(name: str) -> BadEvent:
+    """The refusal of a text that holds a card number, which is not shown."""
+    return BadEvent("card_number", f"{name}: expected no card number, got a value that is not shown")

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from risk.cards import closer_look, holds_card, is_card, luhn
+from risk.cards import holds_card, is_card, luhn, may_hold, message_may_hold
 
 PUBLISHED = {
     "visa": "4111111111111111",
@@ -83,7 +83,7 @@ def test_a_card_number_with_one_digit_changed_passes(number: str) -> None:
 )
 def test_the_groups_printed_on_cards_are_card_numbers(text: str) -> None:
     assert holds_card(text)
-    assert closer_look()(f'{{"x": "{text}"}}'.encode())
+    assert may_hold(text) and message_may_hold(f'{{"x": "{text}"}}'.encode())
 
 
 @pytest.mark.parametrize("text", LOOKALIKES)
@@ -107,17 +107,13 @@ def test_zero_padded_counters_and_clock_ids_pass() -> None:
 
 
 def test_a_closer_look_is_asked_for_wherever_a_card_number_may_be() -> None:
-    look = closer_look(["at_ms"])
     for number in PUBLISHED.values():
-        assert look(f'{{"at_ms": 1795510800123, "x": "{number}"}}'.encode())
-        assert look(f'{{"x": {{"y": ["a", "b {number} c"]}}}}'.encode())
-        assert look(f'{{"x": ":{number}"}}'.encode())
-        assert look(f'{{"x": "\\"at_ms\\":{number}"}}'.encode())
-    assert look(b'{"x": "\\u0034111111111111111"}')
+        assert may_hold(f"a\nb {number} c\nd") and may_hold(f"None\n('x', '{number}')")
+        assert message_may_hold(f'{{"x": {{"y": ["a", "b {number} c"]}}}}'.encode())
+    assert message_may_hold(b'{"x": "\\u0034111111111111111"}')
 
 
-def test_no_closer_look_is_asked_for_an_ordinary_message() -> None:
-    look = closer_look(["at_ms"])
-    assert not look(b'{"at_ms": 1795510800123, "payment_id": "p0000000001ab12cd34", "ip": "203.0.113.7"}')
-    assert not look('{"at_ms":1795510800123,"note":"退款 12345678 快"}'.encode())
-    assert not closer_look()(b'{"at": "2026-11-24T09:00:00.123Z", "amount": {"currency": "CNY", "value": 19900}}')
+def test_no_closer_look_is_asked_for_the_texts_of_an_ordinary_event() -> None:
+    assert not may_hold("p0000000001ab12cd34\n203.0.113.7\nNone\n62148300")
+    assert not may_hold("1234567\n1234567\n1234567")
+    assert not message_may_hold(b'{"at": "2026-11-24T09:00:00.123Z", "amount": {"currency": "CNY", "value": 19900}}')
