@@ -157,7 +157,8 @@ class Conditions:
         return pick(makers)()
 
     def name(self, kind: str, feature: bool = True) -> str:
-        return self.rnd.choice((f"{kind}.sure", f"{kind}.maybe", f"{kind}.maybe", *((f"{kind}_seen",) * 2 if feature else ())))  # type: ignore[no-any-return]
+        names = [f"{kind}.sure", f"{kind}.maybe", f"{kind}.maybe"] + [f"{kind}_seen"] * 2 * feature
+        return self.rnd.choice(names)
 
     def textual(self) -> str:
         pick = self.rnd.choice
