@@ -351,3 +351,10 @@ def test_the_junit_file_says_the_same(tmp_path: Path) -> None:
     failure = suite[0].find("failure")
     assert failure is not None and "expected action block, got review" in (failure.get("message") or "")
     assert suite[2].find("skipped") is not None
+
+
+def test_a_junit_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    root = folder(tmp_path, "- {it: a, events: [{}], expect: silent}")
+    outcome = CliRunner().invoke(app, ["test", str(root), "--junit", str(tmp_path / "no" / "junit.xml")])
+    assert outcome.exit_code == 2
+    assert "the JUnit file cannot be written" in outcome.output

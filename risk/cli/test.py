@@ -47,7 +47,7 @@ def test(
         typer.echo("\n" + shown.of_failures(list(group)))
     typer.echo(("\n" if any(result.failed for result in results) else "") + summary(results))
     if junit is not None:
-        junit.write_bytes(junit_xml(results, shown, seconds))
+        _write(junit, junit_xml(results, shown, seconds))
     raise typer.Exit(FINDINGS if any(result.failed for result in results) else PASSED)
 
 
@@ -59,6 +59,14 @@ def _load(path: Path) -> RuleSet:
     except (OSError, ValueError) as wrong:
         typer.echo(str(wrong), err=True)
     raise typer.Exit(WRONG_FILES)
+
+
+def _write(junit: Path, report: bytes) -> None:
+    try:
+        junit.write_bytes(report)
+    except OSError as wrong:
+        typer.echo(f"the JUnit file cannot be written: {wrong}", err=True)
+        raise typer.Exit(WRONG_FILES) from None
 
 
 class Shown:
