@@ -112,6 +112,24 @@ def test_honest_and_fraudulent_payments_have_the_same_fields(long) -> None:
     assert fields[True] - fields[False] == set(), "a field that only fraud has would give it away"
 
 
+def test_honest_people_use_every_word_that_fraud_uses(long) -> None:
+    """A flag or a reason code that only attackers cause would be the truth in disguise."""
+    world, _, said = long
+    words: dict[bool, set[tuple[str, str]]] = {True: set(), False: set()}
+    for body in said:
+        fraud = world.truth.get(body.get("payment_id", "")) is not None
+        if "funding" in body:
+            words[fraud] |= {(name, str(body[name])) for name in ("channel", "code", "funding", "auth_level", "ip_country", "cross_border")}
+            words[fraud] |= {("flag", flag) for flag in body["device"].get("flags", [])}
+            words[fraud] |= {("category", body["order"]["category"])} if "order" in body else set()
+            words[fraud] |= {("coupon", body["order"].get("coupon", ""))} if "order" in body else set()
+            words[fraud] |= {("ip", ".".join(body["ip"].split(".")[:2]))} if not body["ip"].startswith("10.") else set()
+            words[fraud] |= {("card country", body["card"]["country"])} if "card" in body else set()
+        elif body["event"] == "payment_result":
+            words[fraud] |= {("reason", body.get("reason_code", ""))}
+    assert words[True] - words[False] == set()
+
+
 def test_every_payment_gets_one_answer_of_the_issuer_after_it(short) -> None:
     _, records, said = short
     paid_ms: dict[str, int] = {}

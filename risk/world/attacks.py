@@ -14,6 +14,7 @@ from risk.world.people import Credit, Device, Person, foreign_ip, home_ip, mobil
 from risk.world.stage import Stage, unseen_ids
 
 Attack = Callable[[Stage, int, str], None]
+REFUSALS = ("lost_card", "wrong_cvc", "wrong_cvc", "do_not_honor", "insufficient_funds")
 STYLES = {"blatant": 0.45, "careful": 0.25, "slow": 0.12, "clean": 0.18}
 
 
@@ -34,7 +35,7 @@ def card_testing(stage: Stage, at_ms: int, style: str) -> None:
             refused = rng.random() < (0.5 if style == "careful" else 0.72)
             tried = stage.buy(who, shop, at_ms, amount=_tiny(stage, style), card=card, ip=foreign_ip(rng) if rng.random() < 0.5 else None,
                               dwell_ms=rng.randrange(200, 3000), outcome="declined" if refused else None,
-                              reason=rng.choice(("stolen_card", "wrong_cvc", "do_not_honor")) if refused else None)
+                              reason=rng.choice(REFUSALS) if refused else None)
             at_ms = tried.answered_ms + _pause(stage, style, 4, 40, 150, 400)
             if not refused:
                 best = card

@@ -14,7 +14,8 @@ from risk.world.shops import Shop, price
 from risk.world.stage import Stage
 
 Scene = Callable[[Stage, int], None]
-DECLINES = ("insufficient_funds", "insufficient_funds", "issuer_unavailable", "limit_exceeded", "wrong_pin")
+DECLINES = (*("insufficient_funds",) * 6, *("issuer_unavailable",) * 3, *("do_not_honor", "wrong_cvc") * 2, "limit_exceeded")
+LOST_CARD = "lost_card"  # its owner reported it and then found it
 
 
 def shopping(stage: Stage, at_ms: int) -> None:
@@ -33,7 +34,7 @@ def shopping(stage: Stage, at_ms: int) -> None:
     coupon = rng.choice(("SPRING", "FOLLOWER10", "WELCOME20")) if online and rng.random() < 0.12 else None
     first = stage.buy(who, shop, at_ms, device=device, coupon=coupon, discount=1000 if coupon else 0)
     if "card" in first.body and rng.random() < 0.035:
-        first.outcome, first.reason = "declined", rng.choice(DECLINES)
+        first.outcome, first.reason = "declined", LOST_CARD if rng.random() < 0.04 else rng.choice(DECLINES)
         first.own_fault = first.reason == "issuer_unavailable" and rng.random() < 0.5
         again_ms = first.answered_ms + stage.gap(5, 60)
         if rng.random() < 0.7:

@@ -14,6 +14,7 @@ from typing import Any
 from risk.world.clock import DAY, stamp
 
 PROVINCES = ("GD", "SH", "BJ", "ZJ", "JS", "SC", "HB", "FJ", "SD", "HN", "SN", "CQ")
+HOSTING = ("US", "SG", "JP", "NL", "HK")
 BINS = ("62148300", "62148301", "62148310", "62148322", "62148345", "62148399")
 
 
@@ -125,7 +126,21 @@ def new_device(rng: Random, first_seen_ms: int, flags: tuple[str, ...] = ()) -> 
     return Device(f"dev_{hexed(rng, 10)}", first_seen_ms, flags)
 
 
-def new_card(rng: Random, country: str = "CN") -> Card:
+def usual_flags(rng: Random) -> tuple[str, ...]:
+    """What honest people's phones say of themselves: some tinker, some test apps."""
+    lot = rng.random()
+    return ("rooted",) if lot < 0.03 else ("emulator",) if lot < 0.034 else ()
+
+
+def ip_country(rng: Random, ip: str, home: str) -> str:
+    """Where an address seems to be: that of a hosting company anywhere, any other where its user is."""
+    return rng.choice(HOSTING) if ip.startswith("198.18.") and home == "CN" else home
+
+
+def new_card(rng: Random, country: str | None = None) -> Card:
+    """A card; without a ``country`` mostly one of this country, some are those of visitors and returners."""
+    if country is None:
+        country = "CN" if rng.random() < 0.97 else rng.choice(("US", "BR", "JP", "KR", "GB"))
     return Card(f"card_{hexed(rng, 10)}", rng.choice(BINS), country, rng.random() < 0.35)
 
 
@@ -214,7 +229,7 @@ class Town:
             account_class="II" if minor else adult_class,
             age_band=rng.choice(("8_13", "14_15", "16_17")) if minor else "adult",
             opened_ms=opened_ms,
-            device=new_device(rng, max(opened_ms, self._start_ms - rng.randrange(5, 800) * DAY)),
+            device=new_device(rng, max(opened_ms, self._start_ms - rng.randrange(5, 800) * DAY), usual_flags(rng)),
             cards=[new_card(rng) for _ in range(rng.choices((0, 1, 2, 3), (15, 45, 30, 10))[0])],
             address=address,
             ip=ip,

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from risk.world.clock import SECOND, stamp
-from risk.world.people import Card, Device, Person, Town, foreign_ip, hexed, mobile_ip
+from risk.world.people import Card, Device, Person, Town, foreign_ip, hexed, ip_country, mobile_ip
 from risk.world.shops import Market, Shop, price
 
 SHORTEST_GAP_MS = 15
@@ -109,6 +109,7 @@ class Stage:
         online = trade.place in ONLINE
         body = self._payment("payment", who, shop.payee, at_ms, fen, device, ip, auth)
         body["funding"] = funding
+        body["cross_border"] = who.abroad is not None and not online
         if remote is not None:
             body["remote"] = remote
         elif not online:
@@ -191,13 +192,14 @@ class Stage:
     def whereabouts(self, who: Person) -> str:
         if who.abroad:
             return foreign_ip(self.rng)
-        return who.ip if self.rng.random() < 0.6 else mobile_ip(self.rng)
+        lot = self.rng.random()
+        return who.ip if lot < 0.6 else mobile_ip(self.rng) if lot < 0.988 else foreign_ip(self.rng)  # the last is a VPN
 
     # ---- inside
 
     def _payment(self, event: str, who: Person, payee: Mapping[str, Any], at_ms: int, fen: int, device: Device | None,
                  ip: str | None, auth: str | None) -> dict[str, Any]:
-        country = who.abroad or "CN"
+        where = ip or self.whereabouts(who)
         body: dict[str, Any] = {
             "event": event,
             "payment_id": self._name("pay"),
@@ -211,10 +213,10 @@ class Stage:
             "stepup_available": self.rng.random() < 0.93,
             "remote": True,
             "device": _seen(device or who.device),
-            "ip": ip or self.whereabouts(who),
-            "ip_country": country,
+            "ip": where,
+            "ip_country": ip_country(self.rng, where, who.abroad or "CN"),
         }
-        if country == "CN":
+        if who.abroad is None:
             body["province"] = who.province
         if who.consents:
             body["consents"] = list(who.consents)
