@@ -15,6 +15,7 @@ from risk.world.stage import Stage
 
 Scene = Callable[[Stage, int], None]
 DECLINES = (*("insufficient_funds",) * 6, *("issuer_unavailable",) * 3, *("do_not_honor", "wrong_cvc") * 2, "limit_exceeded")
+FRIENDS_MAX = 8
 LOST_CARD = "lost_card"  # its owner reported it and then found it
 
 
@@ -57,7 +58,7 @@ def money_to_a_friend(stage: Stage, at_ms: int) -> None:
     """Rent, a shared dinner, pocket money: a transfer, mostly to one of a few people one knows."""
     rng, who = stage.rng, stage.town.anybody(stage.rng)
     if len(who.friends) < 2 or rng.random() < 0.15:
-        who.friends.append(stage.town.anybody(rng))
+        who.friends = [*who.friends[-FRIENDS_MAX:], stage.town.anybody(rng)]
     friend = rng.choice(who.friends)
     amount = round(rng.lognormvariate(9.6, 1.0) * who.wealth / 100) * 100 + 100
     if rng.random() < 0.12:
