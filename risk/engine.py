@@ -34,6 +34,8 @@ class Plan:
         self.event = event
         self.decide = ruleset.schema.types[event].decide
         self.touches: tuple[Touch, ...] = layout.touches.get(event, ())
+        # (key, row) of every touch, in one generated call; a key is None where the event lacks one of its fields
+        self.route = layout.routes[event]
         self.names: tuple[str, ...] = tuple(name for touch in self.touches for name in touch.features)
         self.slots = {name: i for i, name in enumerate(self.names)}
         self.quotas = tuple(touch for touch in self.touches if touch.passed)
@@ -46,7 +48,10 @@ class Plan:
             self.rules = self.judge.rules
             self.weighing = Weighing(ruleset.policy, self.rules)
         fields = ruleset.schema.types[event].fields
-        self._rollout = [fields[r.rollout_by].attr if r.rollout < 1.0 and r.rollout_by in fields else None for r in self.rules]
+        self._rollout = [
+            fields[r.rollout_by].attr if r.rollout < 1.0 and r.rollout_by is not None and r.rollout_by in fields else None
+            for r in self.rules
+        ]
         self.any_rollout = any(self._rollout)
         self.has_stepup = "stepup_available" in fields
 
@@ -118,7 +123,7 @@ class Engine:
             undecided,
             score,
             rollout_keys=plan.rollout_keys(e) if plan.any_rollout else (),
-            stepup_possible=not plan.has_stepup or e.stepup_available is not False,
+            stepup_possible=plan.has_stepup and e.stepup_available is True,
             degraded=bool(late_touches),
             failed=failed,
         )
@@ -194,12 +199,11 @@ class InProcess:
         self._events += 1
         tid = payment_tid(e.payment_id) if plan.decide else self._events
         values: list[Any] = []
-        for touch in plan.touches:
-            key = touch.key(e)
+        for touch, (key, row) in zip(plan.touches, plan.route(e), strict=True):
             if key is None:
                 values.extend([None] * len(touch.features))
             else:
-                values.extend(touch.observe(self.profile(touch.kind, key), e.occurred_at, touch.row(e), tid))
+                values.extend(touch.observe(self.profile(touch.kind, key), e.occurred_at, row, tid))
         if e.event_type == "payment_result":
             self._settle(e)
         if not plan.decide:

@@ -11,7 +11,7 @@ import datetime
 import keyword
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -37,6 +37,10 @@ class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field
     """A decoded event, flat: an attribute for each field, None where an optional one is absent. Units as in declared.py."""
 
     event_type: ClassVar[str]
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...  # fields come from the schema: no type checker knows them
 
 
 def attr_of(name: str) -> str:

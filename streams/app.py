@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, cast
 
 import faust
+from faust.types import StreamT
 
 from risk.engine import Engine
 from risk.language import RuleSet
 from risk.learning import Version, fixed_version
-from streams.broadcast import Models, publish_ruleset, publish_version
+from streams.broadcast import Models, Published, covered_since, kept_by, publish_ruleset, publish_version
 from streams.decide import decide_waiting
 from streams.observe import apply_touches
 from streams.outbox import Outbox
 from streams.settings import Settings
 from streams.topics import names
-from streams.transport import Batch
+from streams.transport import Batch, Consumer, Producer
 from streams.wire import INPUT_TOPICS, decode_answers
 from streams.worker import Worker
 
 BATCH_BYTES = 512 * 1024
 
 
-def make_app(settings: Settings, ruleset: RuleSet, instance: str, fail: Callable[[BaseException], None]) -> tuple[faust.App, Worker]:
-    """The app of one worker, not yet started. ``instance`` tells workers apart in epochs; ``fail`` is told what it cannot go on after."""
+def make_app(
+    settings: Settings, ruleset: RuleSet, history: Sequence[Published], instance: str, fail: Callable[[BaseException], None]
+) -> tuple[faust.App, Worker]:
+    """The app of one worker, not yet started.
+
+    ``history``: the rule sets that were published before; ``instance`` tells workers apart in epochs; ``fail`` is told what the worker
+    cannot go on after.
+    """
     topics = names(settings)
     app = faust.App(
         settings.id,
@@ -48,9 +57,9 @@ def make_app(settings: Settings, ruleset: RuleSet, instance: str, fail: Callable
         datadir=str(settings.state),
         version=1,
     )
-    engine = Engine(ruleset)
-    worker = Worker(settings, engine, topics, instance, lambda: _begin(app, worker), fail)
-    app.gate = worker
+    engine = Engine(ruleset, since=covered_since(history, kept_by(ruleset), int(time.time() * 1000)))
+    worker = Worker(settings, engine, topics, instance, lambda: _begin(app, worker, history), fail)
+    app.gate = worker  # type: ignore[attr-defined]  # the transport finds it there
     _add_agents(app, worker, topics)
     return app, worker
 
@@ -59,11 +68,11 @@ def _add_agents(app: faust.App, worker: Worker, topics: dict[str, str]) -> None:
     agents = {route: INPUT_TOPICS, observe: ("touches",), decide: ("values",), learn: ("learn",)}
     for body, roles in agents.items():
 
-        async def agent(batches: AsyncIterator[Batch], body: Body = body) -> None:
-            await body(worker, batches)
+        async def agent(batches: StreamT[Any], body: Body = body) -> None:
+            await body(worker, cast(AsyncIterator[Batch], batches))
 
-        topic = app.topic(*(topics[role] for role in roles), value_type=Batch, value_serializer="batch", acks=False)
-        app.agent(topic, name=body.__name__)(agent)
+        topic = app.topic(*(topics[role] for role in roles), value_type=cast(Any, Batch), value_serializer="batch", acks=False)
+        app.agent(topic, name=body.__name__)(cast(Any, agent))
 
 
 Body = Callable[[Worker, AsyncIterator[Batch]], Awaitable[None]]
@@ -107,11 +116,11 @@ async def learn(worker: Worker, batches: AsyncIterator[Batch]) -> None:
             await asyncio.sleep(0)  # learning never delays a decision: one record, then whoever waits
 
 
-async def _begin(app: faust.App, worker: Worker) -> Models:
+async def _begin(app: faust.App, worker: Worker, history: Sequence[Published]) -> Models:
     """Once, before the first partition is taken over: the rule set is published, the newest version of the model is read."""
     settings, ruleset, topics = worker.settings, worker.engine.ruleset, worker.topics
-    worker.connect(app.consumer, Outbox(app.producer._producer))
-    await publish_ruleset(worker.outbox, topics["rulesets"], ruleset)
+    worker.connect(cast(Consumer, app.consumer), Outbox(cast(Producer, app.producer)._ensure_producer()))
+    await publish_ruleset(worker.outbox, topics["rulesets"], ruleset, history)
     worker.metrics.only("risk_ruleset_info", ruleset.hash)
     models = Models(settings.brokers, topics["models"], lambda version: _use(worker, version))
     await models.start()

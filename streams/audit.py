@@ -76,7 +76,9 @@ async def audit(brokers: str, payments: str, decisions: str, dead_letters: str) 
     result = Audit()
     expected: dict[str, list[str]] = {}
     async for record in read_all(brokers, payments):
-        expected.setdefault(_payment_id(record.value) or f"@{record.partition}/{record.offset}", []).append(f"{payments}/{record.partition}/{record.offset}")
+        expected.setdefault(_payment_id(record.value) or f"@{record.partition}/{record.offset}", []).append(
+            f"{payments}/{record.partition}/{record.offset}"
+        )
     result.payments = len(expected)
     for sources in expected.values():
         result.repeats += len(sources) - 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from risk.engine import Plan
 from risk.events import Event
+from streams.counting import count_decision
 from streams.lane import Written
 from streams.pending import Waiting
 from streams.source import Item, Source
@@ -42,8 +43,8 @@ def decide(
     if plan.quotas and ruling.action != worker.mildest:
         release(worker, source, item.offset, plan, event, tid)
     if outcome.inputs is not None:
-        worker.learn_offer(event.payment_id, outcome.inputs, event.occurred_at, ruling.action == worker.mildest)
-    worker.count(plan, outcome, late, event.occurred_at, decided_ms, time.perf_counter() - started)
+        worker.teaching.offer(event.payment_id, outcome.inputs, event.occurred_at, ruling.action == worker.mildest)
+    count_decision(worker.metrics, outcome, late, event.occurred_at, decided_ms, time.perf_counter() - started)
 
 
 def decide_waiting(worker: Worker, waiting: Waiting) -> None:

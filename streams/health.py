@@ -1,23 +1,64 @@
-"""The metrics page: /metrics for Prometheus and /health for whoever restarts workers. Loopback unless told otherwise."""
+"""The metrics page: /metrics for Prometheus and /health for whoever restarts workers. Loopback unless told otherwise.
+
+Belongs here: the page, and what is measured only when somebody looks. Never: counting on the decision path (streams.worker).
+"""
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Collection
+from itertools import islice
 from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from risk.language import RuleSet
+from risk.refusals import REASONS
+from streams.counting import measure
+from streams.metrics import Metrics
+from streams.store import Kept
 from streams.worker import Worker
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 STATM = Path("/proc/self/statm")
+SAMPLE = 64
+OF_PARTITIONS = ("risk_consumer_lag", "risk_in_flight", "risk_profiles", "risk_profile_bytes")
+"""Gauges that speak of partitions: after a rebalance they must not go on speaking of those that left."""
+VERDICTS = ("fraud", "legitimate", "unsure")
 
 
 def resident_bytes() -> int:
     """Memory of this process; 0 where the system does not tell."""
     return int(STATM.read_text(encoding="ascii").split()[1]) * PAGE if STATM.exists() else 0
+
+
+def begin_at_zero(metrics: Metrics, ruleset: RuleSet, topics: Collection[str]) -> None:
+    """Show every counter whose labels are known from the start: a rate needs a 0 to see the first event that counts."""
+    for topic in topics:
+        metrics.add("risk_events_total", topic, by=0)
+        metrics.add("risk_late_events_total", topic, by=0)
+    for action in ruleset.policy.actions:
+        metrics.add("risk_decisions_total", action, by=0)
+    for reason in REASONS:
+        metrics.add("risk_dead_letters_total", reason, by=0)
+    for verdict in VERDICTS:
+        metrics.add("risk_labels_total", verdict, by=0)
+    for rule in ruleset.rules.values():
+        if rule.mode in ("live", "shadow"):
+            metrics.add("risk_rule_hits_total", rule.name, rule.mode, by=0)
+            metrics.add("risk_rule_unknowns_total", rule.name, by=0)
+
+
+def bytes_of(profiles: dict[str, Kept]) -> float:
+    """Roughly what these profiles take: the mean of the oldest and the newest few, times their number. Never a walk over all."""
+    sample = [*islice(profiles.values(), SAMPLE), *islice(reversed(profiles.values()), SAMPLE)]
+    size = 0
+    for kept in sample:
+        size += kept.profile.bytes_estimate()
+    return size / len(sample) * len(profiles) if sample else 0.0
 
 
 class Health:
@@ -29,6 +70,8 @@ class Health:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(worker.metrics)
         self._runner: web.AppRunner | None = None
+        inputs = [worker.topics[role] for role in ("payments", "activity", "labels")]
+        begin_at_zero(worker.metrics, worker.engine.ruleset, inputs)
 
     async def start(self) -> int:
         """Listen; returns the port."""
@@ -46,9 +89,26 @@ class Health:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def measure(self) -> None:
+        """Bring every gauge up to date, for a scrape."""
+        worker, metrics = self._worker, self._worker.metrics
+        for name in OF_PARTITIONS:
+            metrics.clear(name)
+        measure(worker)
+        sizes: dict[str, float] = {}
+        for shard in worker.shards.values():
+            for kind, profiles in shard.store.kinds.items():
+                sizes[kind] = sizes.get(kind, 0.0) + bytes_of(profiles)
+        for kind, size in sizes.items():
+            metrics.set("risk_profile_bytes", size, kind)
+        if 0 not in worker.shards:
+            metrics.clear("risk_model_quality")  # the learner went with partition 0
+        metrics.set("risk_ready", float(worker.ready))
+        metrics.set("risk_process_resident_bytes", resident_bytes())
+        metrics.set("risk_process_cpu_seconds_total", time.process_time())
+
     async def _metrics(self, _: web.Request) -> web.Response:
-        self._worker.measure()
-        self._worker.metrics.set("risk_process_resident_bytes", resident_bytes())
+        self.measure()
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _health(self, _: web.Request) -> web.Response:

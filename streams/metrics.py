@@ -20,13 +20,17 @@ LAGS = (0.01, 0.05, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0, 600.0, 3600.0, 86400.0)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One metric: its name in Prometheus, kind, labels and meaning. ``buckets`` in the metric's own unit."""
+    """One metric: its name in Prometheus, kind, labels and meaning. ``buckets`` in the metric's own unit.
+
+    ``appears``: what must have happened before it has a sample; empty for what every worker shows from its first scrape.
+    """
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     labels: tuple[str, ...]
     meaning: str
     buckets: tuple[float, ...] = ()
+    appears: str = ""
 
 
 CATALOGUE: tuple[Entry, ...] = (
@@ -39,30 +43,41 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("risk_redeliveries_total", "counter", (), "Records that came again after a takeover."),
     Entry("risk_rule_hits_total", "counter", ("rule", "mode"), "Times a rule fired."),
     Entry("risk_rule_unknowns_total", "counter", ("rule",), "Times a rule could not be decided for want of a value."),
-    Entry("risk_values_unknown_total", "counter", ("feature", "cause"), "Values that were unknown, by cause."),
+    Entry(
+        "risk_values_unknown_total", "counter", ("feature", "cause"), "Values that were unknown, by cause.", appears="a value was unknown"
+    ),
     Entry("risk_dead_letters_total", "counter", ("reason",), "Records that could not be read, by reason."),
     Entry("risk_extra_fields_total", "counter", (), "Fields of events that the schema does not know: ignored."),
     Entry("risk_late_events_total", "counter", ("topic",), "Events older than one already seen in their partition."),
     Entry("risk_touches_total", "counter", ("where",), "Profiles asked: local in process, remote over Kafka."),
     Entry("risk_answers_unwanted_total", "counter", (), "Answers of profiles that came after the decision."),
-    Entry("risk_decide_seconds", "histogram", (), "From reading a payment to its decision, before it is written.", MILLISECONDS),
-    Entry("risk_answer_seconds", "histogram", (), "From the broker's timestamp of a payment to the acknowledged decision.", MILLISECONDS),
+    Entry("risk_decide_seconds", "histogram", (), "Judging a payment and writing down its answer, without any waiting.", MILLISECONDS),
+    Entry("risk_answer_seconds", "histogram", (), "From the broker's timestamp of a payment to its decision on the broker.", MILLISECONDS),
     Entry("risk_event_lag_seconds", "histogram", (), "From a payment's own time to its decision.", LAGS),
-    Entry("risk_consumer_lag", "gauge", ("topic", "partition"), "Records not yet read."),
-    Entry("risk_in_flight", "gauge", ("topic", "partition"), "Records read and not yet committed."),
+    Entry("risk_consumer_lag", "gauge", ("topic", "partition"), "Records not yet read.", appears="a partition is owned"),
+    Entry("risk_in_flight", "gauge", ("topic", "partition"), "Records read and not yet committed.", appears="a partition is owned"),
     Entry("risk_pending", "gauge", (), "Payments that wait for values of remote profiles."),
-    Entry("risk_profiles", "gauge", ("kind",), "Profiles in memory."),
+    Entry("risk_profiles", "gauge", ("kind",), "Profiles in memory.", appears="a partition is owned"),
+    Entry("risk_profile_bytes", "gauge", ("kind",), "Memory of the profiles, estimated from a sample.", appears="a partition is owned"),
     Entry("risk_changelog_bytes_total", "counter", (), "Bytes written to the changelog of profiles."),
     Entry("risk_receipt_bytes_total", "counter", (), "Bytes written to receipts."),
     Entry("risk_commits_total", "counter", (), "Commits of offsets."),
     Entry("risk_takeovers_total", "counter", (), "Partitions taken over."),
     Entry("risk_partitions", "gauge", (), "Partitions that this worker owns."),
-    Entry("risk_ruleset_info", "gauge", ("hash",), "1 for the rule set in force."),
-    Entry("risk_model_info", "gauge", ("version",), "1 for the model version in force."),
-    Entry("risk_model_quality", "gauge", ("measure",), "Prequential quality of the learner: auc, average_precision, log_loss and counts."),
+    Entry("risk_ready", "gauge", (), "1 while payments are being decided; 0 while starting, taking over or rebalancing."),
+    Entry("risk_ruleset_info", "gauge", ("hash",), "1 for the rule set in force.", appears="partitions are assigned"),
+    Entry("risk_model_info", "gauge", ("version",), "1 for the model version in force.", appears="a version was published"),
+    Entry(
+        "risk_model_quality",
+        "gauge",
+        ("measure",),
+        "How good scores were before they were learned from: auc, average_precision, log_loss; and what the learner counts.",
+        appears="the worker owns the learner",
+    ),
     Entry("risk_model_scores_missing_total", "counter", (), "Payments decided without a score."),
     Entry("risk_labels_total", "counter", ("verdict",), "Labels read, by verdict."),
     Entry("risk_process_resident_bytes", "gauge", (), "Memory of the worker."),
+    Entry("risk_process_cpu_seconds_total", "counter", (), "Processor time of the worker."),
 )
 
 _BY_NAME = {entry.name: entry for entry in CATALOGUE}

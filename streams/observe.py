@@ -29,7 +29,7 @@ def apply_touches(worker: Worker, source: Source, record: ConsumerRecord) -> Non
         if touch.want:
             worker.courier.answer(partition_in(touch.source), Answer(touch.source, touch.offset, touch.number, values))
     source.begin(record.offset, 1)
-    worker.unsafe.append((source, record.offset))
+    worker.keeping.unsafe.append((source, record.offset))
 
 
 def _apply(worker: Worker, store: Store, envelope: TouchEnvelope, touch: RemoteTouch, via: int) -> list[object] | None:
@@ -46,7 +46,7 @@ def _apply(worker: Worker, store: Store, envelope: TouchEnvelope, touch: RemoteT
         if adopt is None:
             return None
         row = adopt(row)
-    if worker.applied_here(touch.source, touch.offset, store.partition):
+    if worker.ownership.applied_here(touch.source, touch.offset, store.partition):
         store.remember(touch.tid, touch.kind, touch.key, shape.role, touch.source, touch.offset)
     values = store.observe(ours, touch.key, touch.t, touch.tid, row, touch.source, touch.offset, via)
     store.remember(touch.tid, touch.kind, touch.key, shape.role, touch.source, touch.offset)

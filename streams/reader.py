@@ -26,6 +26,7 @@ class Reader:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=MAX_FETCH_BYTES,
             fetch_max_wait_ms=100,
+            retry_backoff_ms=10,  # a topic asked of for the first time is looked up by trying again
         )
 
     async def __aenter__(self) -> Self:

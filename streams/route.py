@@ -10,6 +10,7 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, Any
 
+from risk.cards import holds_card
 from risk.engine import Plan, payment_tid
 from risk.events import BadEvent, Event, content_hash
 from streams.decide import decide, release
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from streams.worker import Shard, Worker
 
 DEAD_LETTER_BYTES_MAX = 65_536
+UNREAD = frozenset({"bad_json", "bad_utf8", "too_large"})
 OFFSET_BITS = 44
 
 
@@ -31,7 +33,7 @@ def route(worker: Worker, source: Source, item: Item) -> None:
     shard = worker.shards[source.tp.partition]
     if isinstance(event, BadEvent):
         dead_letter(worker, shard, source, item, event)
-        worker.unsafe.append((source, item.offset))
+        worker.keeping.unsafe.append((source, item.offset))
         return
     plan = worker.engine.plans[event.event_type]
     if event.occurred_at < item.order_ms:
@@ -40,7 +42,7 @@ def route(worker: Worker, source: Source, item: Item) -> None:
         _route_payment(worker, shard, source, item, event, plan)
     else:
         _route_activity(worker, shard, source, item, event, plan)
-    worker.unsafe.append((source, item.offset))
+    worker.keeping.unsafe.append((source, item.offset))
 
 
 def _route_activity(worker: Worker, shard: Shard, source: Source, item: Item, event: Event, plan: Plan) -> None:
@@ -112,27 +114,26 @@ def _touch_all(
     ``homes`` collects the partitions that touches were sent to; returns the numbers of the touches whose answer is still to come.
     """
     t, code, offset, partitions = event.occurred_at, source.code, item.offset, worker.partitions
-    shards, missing, local = worker.shards, set(), 0
-    for number, touch in enumerate(plan.touches):
-        key = touch.key(event)
+    shards, missing = worker.shards, set()
+    for number, (key, row) in enumerate(plan.route(event)):
+        touch = plan.touches[number]
         if key is None:
             values.extend([None] * len(touch.features))
             continue
         home = partition_of(touch.kind, key, partitions) if partitions > 1 else 0
         owner = shards.get(home)
         if owner is not None:
-            values.extend(owner.store.observe(touch, key, t, tid, touch.row(event), code, offset, -1))
-            local += 1
+            values.extend(owner.store.observe(touch, key, t, tid, row, code, offset, -1))
+            worker.touched_locally += 1
             continue
         asked = want and bool(touch.features)
         if asked or touch.records:
-            worker.courier.touch(home, touch, key, t, tid, code, offset, number, asked, touch.row(event))
+            worker.courier.touch(home, touch, key, t, tid, code, offset, number, asked, row)
             homes.add(home)
             worker.touched_remotely += 1
         if asked:
             missing.add(number)
         values.extend([None] * len(touch.features))
-    worker.touched_locally += local
     return missing
 
 
@@ -149,7 +150,15 @@ def dead_letter(worker: Worker, shard: Shard, source: Source, item: Item, error:
             ("src", f"{source.tp.topic}/{source.tp.partition}/{item.offset}".encode()),
             shard.ledger.epoch_header,
         ]
-        if len(raw) > DEAD_LETTER_BYTES_MAX:
+        kept = b"" if _holds_card(error, raw) else raw[:DEAD_LETTER_BYTES_MAX]
+        if len(kept) < len(raw):
             headers += [("size", str(len(raw)).encode()), ("sha256", hashlib.sha256(raw).hexdigest().encode())]
         worker.metrics.add("risk_dead_letters_total", error.reason)
-        shard.lane.put_letter(DeadLetter(raw[:DEAD_LETTER_BYTES_MAX], headers, source, item.offset))
+        shard.lane.put_letter(DeadLetter(kept, headers, source, item.offset))
+
+
+def _holds_card(error: BadEvent, raw: bytes) -> bool:
+    """A card number must not be kept anywhere, not even as evidence; what cannot be read as an event is searched as plain text."""
+    if error.reason in UNREAD:
+        return holds_card(raw.decode("utf-8", "replace"))
+    return error.reason == "card_number"

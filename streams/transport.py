@@ -144,7 +144,7 @@ class Consumer(FaustConsumer):
         """The one loop that reads: ask the gate, fetch, hand a batch a partition to the agents."""
         while not (self._stopped.is_set() or fetcher._stopped.is_set()):
             if not self.flow_active:
-                await self.wait(self.can_resume_flow)
+                await self.can_resume_flow.wait()
                 continue
             tps, limit = self.gate.open()
             if not tps:
@@ -153,10 +153,13 @@ class Consumer(FaustConsumer):
             gated = len(tps) < len(self.kafka.assignment())
             fetched = await self._fetch(tps, GATED_POLL_SECONDS if gated else POLL_SECONDS, limit)
             for tp, records in fetched.items():
-                if not self.flow_active:
+                if not self._flowing():
                     break  # a rebalance began: whatever is not delivered is fetched again from where the worker stands
                 await self._deliver(TP(tp.topic, tp.partition), records)
             await asyncio.sleep(0)
+
+    def _flowing(self) -> bool:
+        return self.flow_active
 
     async def _fetch(self, tps: set[TP], timeout: float, limit: int) -> Mapping[TopicPartition, list[ConsumerRecord]]:
         fetcher = self.kafka._fetcher
@@ -170,8 +173,8 @@ class Consumer(FaustConsumer):
         last = records[-1]
         self.gate.delivered(tp, last.offset + 1)
         message = ConsumerMessage(
-            tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, (), None,
-            Batch(tp, records), None, -1, -1, tp, generation_id=self.app.consumer_generation_id,
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, None, None,
+            cast(Any, Batch(tp, records)), None, -1, -1, tp, generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
         await self.callback(message)
 
@@ -269,6 +272,6 @@ class Producer(driver.Producer):
 class Transport(driver.Transport):
     """The entry point that Faust loads for ``riskbatch://`` URLs."""
 
-    Consumer: ClassVar[type] = Consumer  # type: ignore[assignment]
-    Producer: ClassVar[type] = Producer  # type: ignore[assignment]
+    Consumer: ClassVar[type] = Consumer
+    Producer: ClassVar[type] = Producer
     driver_version = "riskbatch over " + driver.Transport.driver_version

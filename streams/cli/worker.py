@@ -16,9 +16,10 @@ import typer
 
 from risk.language import RuleFileError, RuleSet, load
 from streams.app import make_app
+from streams.broadcast import read_rulesets
 from streams.health import Health
 from streams.settings import Settings, SettingsProblem, read_settings
-from streams.topics import NoKafka, TopicProblem, ensure_topics
+from streams.topics import NoKafka, TopicProblem, ensure_topics, names
 
 log = logging.getLogger("streams.worker")
 STOP_SECONDS = 10.0
@@ -64,7 +65,9 @@ async def _run(settings: Settings, ruleset: RuleSet) -> int:
         _stop(str(error), 3)
     except TopicProblem as problem:
         _stop(str(problem), 2)
-    stop, failed = asyncio.Event(), []
+    history = await read_rulesets(settings.brokers, names(settings)["rulesets"])
+    stop = asyncio.Event()
+    failed: list[BaseException] = []
 
     def fail(error: BaseException) -> None:
         if not failed:
@@ -73,7 +76,7 @@ async def _run(settings: Settings, ruleset: RuleSet) -> int:
         stop.set()
 
     instance = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
-    app, worker = make_app(settings, ruleset, instance, fail)
+    app, worker = make_app(settings, ruleset, history, instance, fail)
     health = Health(worker, settings.metrics_port)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,0 +1,68 @@
+"""What a worker counts: one payment decided, decisions written, and the gauges that a scrape asks for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from risk.decisions import Outcome
+from streams.lane import Written
+from streams.metrics import Metrics
+
+if TYPE_CHECKING:
+    from streams.worker import Worker
+
+
+def count_decision(metrics: Metrics, outcome: Outcome, late: bool, occurred_ms: int, decided_ms: int, seconds: float) -> None:
+    """One payment decided; ``seconds`` is what judging and writing it took."""
+    rules = outcome.rules
+    metrics.add("risk_decisions_total", outcome.ruling.action)
+    for i in outcome.fired:
+        metrics.add("risk_rule_hits_total", rules[i].name, rules[i].mode)
+    for i in outcome.unknown_rules:
+        metrics.add("risk_rule_unknowns_total", rules[i].name)
+    for name, cause in outcome.unknown.items():
+        metrics.add("risk_values_unknown_total", name, cause)
+    if outcome.degraded:
+        metrics.add("risk_decisions_degraded_total")
+    if late:
+        metrics.add("risk_decisions_late_total")
+    if outcome.failed:
+        metrics.add("risk_decisions_failed_total")
+    if outcome.model_score is None:
+        metrics.add("risk_model_scores_missing_total")
+    metrics.observe("risk_decide_seconds", seconds)
+    metrics.observe("risk_event_lag_seconds", max(0.0, (decided_ms - occurred_ms) / 1000))
+
+
+def count_written(metrics: Metrics, rows: Iterable[Written]) -> None:
+    """Decisions that the broker has acknowledged."""
+    now, size = time.time(), 0
+    for row in rows:
+        metrics.observe("risk_answer_seconds", now - row.appended_ms / 1000)
+        size += len(row.receipt)
+    metrics.add("risk_receipt_bytes_total", by=size)
+
+
+def measure(worker: Worker) -> None:
+    """Bring the gauges up to date, for a scrape."""
+    metrics = worker.metrics
+    for tp, source in worker.heads.sources.items():
+        high = worker.consumer.highwater(tp) or 0
+        metrics.set("risk_consumer_lag", max(0, high - source.received), tp.topic, str(tp.partition))
+        metrics.set("risk_in_flight", source.in_flight, tp.topic, str(tp.partition))
+    kinds: dict[str, int] = {}
+    for shard in worker.shards.values():
+        for kind, count in shard.store.counts():
+            kinds[kind] = kinds.get(kind, 0) + count
+    for kind, count in kinds.items():
+        metrics.set("risk_profiles", count, kind)
+    metrics.set("risk_pending", len(worker.pending))
+    metrics.set("risk_extra_fields_total", worker.engine.schema.extra_fields)
+    metrics.set("risk_touches_total", worker.touched_locally, "local")
+    metrics.set("risk_touches_total", worker.touched_remotely, "remote")
+    if worker.shards and worker.teaching.learner is not None:
+        for name, value in worker.teaching.learner.quality().items():
+            if value is not None:
+                metrics.set("risk_model_quality", float(value), name)

@@ -1,0 +1,92 @@
+"""Making safe what was done: changed profiles go to the changelog, and what is safe and decided is committed, always as a prefix."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from streams.outbox import NO_HEADERS
+from streams.source import Source
+
+if TYPE_CHECKING:
+    from streams.worker import Worker
+
+DRAIN_TICK_SECONDS = 0.005
+
+
+class Keeping:
+    """The flushes and commits of one worker."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        # sources whose touches are in memory only
+        self.unsafe: list[tuple[Source, int]] = []
+        self._flushing = False
+        self._last_flush = self._last_commit = 0.0
+        self._quarter = max(1, worker.settings.in_flight // 4)
+
+    async def flush_when_due(self) -> None:
+        """At the beat of RISK_FLUSH_MS, and before the gate closes for want of commits."""
+        waited_ms = (time.monotonic() - self._last_flush) * 1000
+        if self.unsafe and (waited_ms >= self._worker.settings.flush_ms or len(self.unsafe) >= self._quarter):
+            await self._flush()
+
+    async def _flush(self) -> None:
+        """When the changelog has acknowledged, everything touched until now is safe."""
+        worker = self._worker
+        self._last_flush = time.monotonic()
+        self._flushing = True
+        settled, self.unsafe = self.unsafe, []
+        writes, size = [], 0
+        for partition, shard in worker.shards.items():
+            changes = shard.ledger.take_changes() + shard.store.take_changes()
+            if changes:
+                for key, value in changes:
+                    size += len(key) + len(value or b"")
+                records = [(key, value, NO_HEADERS) for key, value in changes]
+                writes.append(worker.outbox.send(worker.topics["profiles"], partition, records))
+        if writes:
+            await asyncio.gather(*writes)
+        for source, offset in settled:
+            source.settle(offset)
+        worker.metrics.add("risk_changelog_bytes_total", by=size)
+        self._flushing = False
+
+    async def commit_when_due(self) -> None:
+        """At the latest every RISK_COMMIT_MS, and whenever a quarter of what may be in flight is done."""
+        waited_ms = (time.monotonic() - self._last_commit) * 1000
+        if waited_ms >= self._worker.settings.commit_ms or any(
+            source.committable() - source.committed >= self._quarter for source in self._worker.sources.values()
+        ):
+            await self.commit()
+
+    async def commit(self) -> None:
+        """Commit what is done, where that moves an offset. Answers and the learn log are read anew by every owner: never committed."""
+        worker = self._worker
+        self._last_commit = time.monotonic()
+        private = (worker.topics["values"], worker.topics["learn"])
+        done = {tp: source.committable() for tp, source in worker.sources.items() if tp.topic not in private}
+        moved = {tp: offset for tp, offset in done.items() if offset > worker.sources[tp].committed}
+        if moved and await worker.consumer.commit_offsets(moved):
+            worker.metrics.add("risk_commits_total")
+            for tp, offset in moved.items():
+                if tp in worker.sources:
+                    worker.sources[tp].committed = offset
+            committed = worker.committed_by_source()
+            for shard in worker.shards.values():
+                shard.store.forget_applied(committed)
+
+    async def drain(self, seconds: float) -> None:
+        """Let what is on its way out arrive, make it safe, and commit it; give up after so long."""
+        worker = self._worker
+        if not worker.shards:
+            return
+        until = time.monotonic() + seconds
+        worker.end_slice()
+        while time.monotonic() < until:
+            quiet = all(shard.lane.idle for shard in worker.shards.values()) and worker.courier.idle and worker.teaching.idle
+            if quiet and not self.unsafe and not self._flushing:
+                break
+            await asyncio.sleep(DRAIN_TICK_SECONDS)
+        await asyncio.wait([asyncio.ensure_future(self.commit())], timeout=max(0.1, until - time.monotonic()))

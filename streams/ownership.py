@@ -1,0 +1,146 @@
+"""Which partitions this worker owns, and where it stands in each: assignment, takeover, revocation, and the gate of the transport.
+
+A partition that stays with us from one generation of the group to the next is kept as it is, and read on from where we stand. Any other
+is taken over: what the last owner did is read from the topics (takeover.py), and everything not committed comes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from aiokafka.structs import TopicPartition
+from faust.types import TP
+
+from streams.lane import Lane
+from streams.reader import Reader
+from streams.source import Source
+from streams.takeover import take_over
+from streams.wire import INPUT_TOPICS, source_code
+
+if TYPE_CHECKING:
+    from streams.worker import Worker
+
+
+class Ownership:
+    """The phase of a worker and its partitions.
+
+    ``closed``: nothing is fetched; ``touches``: only risk.touches, until all it held at takeover is applied; ``open``: everything.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self.phase = "closed"
+        self._generation = -1
+        self._closed_at = 0.0
+        self._settling: asyncio.Task[None] | None = None
+        self._touch_ends: dict[TP, int] = {}
+        # (source code, first offset, offset after the last, partitions owned then): applied here in process, and not committed
+        self._lost: list[tuple[int, int, int, frozenset[int]]] = []
+
+    # ------------------------------------------------------------------ the transport's questions
+
+    def open(self) -> tuple[set[TP], int]:
+        """Partitions with room above their committed offset, and how many records a fetch may bring."""
+        worker = self._worker
+        if self.phase == "closed":
+            return set(), 0
+        limit = max(1, worker.settings.in_flight // 4)
+        room = worker.settings.in_flight - limit
+        free = {tp for tp, source in worker.sources.items() if source.in_flight <= room or tp.topic not in worker.topic_index}
+        if self.phase == "touches":
+            if all(worker.sources[tp].received >= end for tp, end in self._touch_ends.items()):
+                self.phase = "open"
+            else:
+                free = {tp for tp in free if tp in self._touch_ends}
+        return free, limit
+
+    async def assigned(self, tps: set[TP], generation: int) -> None:
+        self._settling = asyncio.create_task(self._settle_in(tps, generation))
+
+    async def revoked(self, seconds: float) -> None:
+        """Nothing new is begun; what is under way has so long to finish."""
+        if self._settling is not None:
+            self._settling.cancel()
+        if self.phase != "closed":
+            self._closed_at = time.monotonic()
+        self.phase = "closed"
+        await self._worker.keeping.drain(seconds)
+
+    # ------------------------------------------------------------------ taking over and letting go
+
+    async def _settle_in(self, tps: set[TP], generation: int) -> None:
+        """Take over what is new, keep what we held one generation ago, start every partition at its right place."""
+        worker = self._worker
+        try:
+            await worker.begin_once()
+            owned = {tp.partition for tp in tps if tp.topic == worker.topics["payments"]}
+            kept = set(worker.shards) & owned if generation == self._generation + 1 else set()
+            self._let_go(set(worker.shards) - kept)
+            self._generation = generation
+            await asyncio.gather(*(self._take_over(partition) for partition in sorted(owned - kept)))
+            async with Reader(worker.settings.brokers) as reader:
+                await self._start_sources(tps, kept, reader)
+            worker.metrics.set("risk_partitions", len(worker.shards))
+            if self._closed_at:
+                worker.pending.postpone((time.monotonic() - self._closed_at) * 1000)
+            self.phase = "touches" if self._touch_ends else "open"
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the worker cannot go on
+            worker.fail(error)
+
+    async def _take_over(self, partition: int) -> None:
+        worker = self._worker
+        async with Reader(worker.settings.brokers) as reader:
+            store, ledger = await take_over(worker, reader, partition)
+        lane = Lane(worker.outbox, worker.topics, partition, worker.fail, worker.written)
+        worker.add_shard(partition, store, ledger, lane)
+        worker.metrics.add("risk_takeovers_total")
+
+    def _let_go(self, partitions: set[int]) -> None:
+        """Forget partitions; what was touched here and not committed is remembered, for it comes again from the next owner."""
+        worker = self._worker
+        here = frozenset(worker.shards) - partitions
+        for tp in [tp for tp in worker.sources if tp.partition in partitions]:
+            source = worker.sources.pop(tp)
+            worker.heads.sources.pop(tp, None)
+            if tp.topic in worker.topic_index:
+                self._lost.append((source.code, source.committed, source.received - len(source.waiting), here))
+        for partition in partitions:
+            worker.shards.pop(partition).lane.stop()
+        worker.pending.drop({source_code(index, p) for index in range(len(INPUT_TOPICS)) for p in partitions})
+
+    def applied_here(self, source: int, offset: int, partition: int) -> bool:
+        """Whether a source that another worker sends again was applied to this profile partition in process, before it moved away."""
+        return any(code == source and low <= offset < high and partition in here for code, low, high, here in self._lost)
+
+    async def _start_sources(self, tps: set[TP], kept: set[int], reader: Reader) -> None:
+        worker = self._worker
+        self._touch_ends = {}
+        for tp in tps:
+            source = worker.sources.get(tp) if tp.partition in kept else None
+            if source is None:
+                source = worker.sources[tp] = Source(tp, worker.topic_index.get(tp.topic, 0), await self._start_of(tp, reader))
+            source.delivered = source.received
+            worker.consumer.kafka.seek(TopicPartition(tp.topic, tp.partition), source.received)
+            if tp.topic in worker.topic_index:
+                worker.heads.sources[tp] = source
+            elif tp.topic == worker.topics["touches"] and tp.partition not in kept:
+                end = (await reader.range(tp.topic, tp.partition))[1]
+                if source.received < end:
+                    self._touch_ends[tp] = end
+
+    async def _start_of(self, tp: TP, reader: Reader) -> int:
+        """Inputs and touches go on at their committed offset; the learn log is read whole; answers of the past are of no use."""
+        worker = self._worker
+        first, last = await reader.range(tp.topic, tp.partition)
+        if tp.topic == worker.topics["learn"]:
+            if tp.partition == 0:
+                worker.teaching.start_over(last)
+            return first
+        if tp.topic == worker.topics["values"]:
+            return last
+        found = await worker.consumer.committed(tp)
+        return first if found is None else max(first, found)
