@@ -1,0 +1,176 @@
+"""`python -m bench.w1`, which is `make bench`: all parts one after the other, a table, and one line to compare runs by."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bench import rules
+from bench.w1.compare import Differences
+from bench.w1.drain import DRAIN_PAYMENTS, Drained, run_drain
+from bench.w1.floor import Floor, run_floor
+from bench.w1.gold import GOLD_PAYMENTS, run_gold
+from bench.w1.latency import MEASURED_SECONDS, RATE, WARM_SECONDS, Latency, run_latency
+from bench.w1.worker import BenchProblem
+from streams.kafka import EmbeddedKafka, KafkaProblem, answers
+from streams.kafka_jars import JarsProblem
+from streams.topics import NoKafka
+
+PARTS = ("rules", "floor", "gold", "drain", "lat")
+
+
+class Results(NamedTuple):
+    """What was run; None for what was not."""
+
+    rules: rules.Cost | None = None
+    floor: Floor | None = None
+    gold: Differences | None = None
+    drain: Drained | None = None
+    lat: Latency | None = None
+
+
+def main() -> int:
+    """Exit codes: 0 measured, 1 answers differ from the reference, 3 no Kafka or the run broke off."""
+    asked = _arguments()
+    parts = [part for part in PARTS if getattr(asked, part)] or list(PARTS)
+    try:
+        with _kafka(parts) as (brokers, broker_pid), tempfile.TemporaryDirectory(prefix="riskstream-bench-") as folder:
+            results = _run(parts, asked, brokers, broker_pid, Path(folder))
+    except (BenchProblem, KafkaProblem, JarsProblem, NoKafka) as problem:
+        print(f"bench: {problem}", file=sys.stderr)
+        return 3
+    print("\n".join(["", *_table(results)]))
+    print(_last_line(results))
+    return 1 if results.gold is not None and results.gold.total else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.w1", description="Measure workload W1. Without a part, all of them are run.")
+    for part, what in (
+        ("rules", "50 compiled rules alone"),
+        ("floor", "the engine in process, without Kafka"),
+        ("gold", "20,000 payments against the reference"),
+        ("drain", "throughput and CPU on a full topic"),
+        ("lat", f"latency at {RATE} payments a second"),
+    ):
+        parser.add_argument(f"--{part}", action="store_true", help=what)
+    parser.add_argument("--events", type=int, default=DRAIN_PAYMENTS, metavar="N", help="payments of drain and floor")
+    parser.add_argument("--gold-events", type=int, default=GOLD_PAYMENTS, metavar="N", help="payments of gold, at most 20000")
+    parser.add_argument("--seconds", type=int, default=MEASURED_SECONDS, metavar="N", help="measured seconds of lat, 1 to 60")
+    parser.add_argument("--warm", type=int, default=WARM_SECONDS, metavar="N", help="seconds of lat before they count, 0 to 20")
+    asked = parser.parse_args()
+    if asked.events < 1000 or not 1 <= asked.gold_events <= GOLD_PAYMENTS:
+        parser.error("--events is at least 1000, --gold-events 1 to 20000")
+    if not 1 <= asked.seconds <= MEASURED_SECONDS or not 0 <= asked.warm <= WARM_SECONDS:
+        parser.error("--seconds is 1 to 60, --warm 0 to 20")
+    return asked
+
+
+@contextlib.contextmanager
+def _kafka(parts: list[str]) -> Iterator[tuple[str, int | None]]:
+    """host:port of a broker and its process, if that is ours. Parts that need none get none."""
+    chosen = os.environ.get("RISK_BROKERS")
+    if not {"gold", "drain", "lat"} & set(parts):
+        yield "", None
+    elif chosen:
+        if not answers(chosen):
+            raise BenchProblem(f"no Kafka answers at RISK_BROKERS={chosen}")
+        yield chosen, None
+    else:
+        with tempfile.TemporaryDirectory(prefix="riskstream-kafka-") as data, EmbeddedKafka(Path(data), heap_mb=512) as kafka:
+            yield kafka.bootstrap, kafka.pid
+
+
+def _run(parts: list[str], asked: argparse.Namespace, brokers: str, broker_pid: int | None, folder: Path) -> Results:
+    results = Results()
+    if "rules" in parts:
+        with _told("50 rules of six terms, alone"):
+            results = results._replace(rules=rules.measure())
+    if "floor" in parts:
+        with _told(f"floor: {asked.events} payments in process, without Kafka"):
+            results = results._replace(floor=run_floor(asked.events))
+    if "gold" in parts:
+        with _told(f"gold: {asked.gold_events} payments through a worker and through the reference"):
+            results = results._replace(gold=run_gold(brokers, folder, asked.gold_events))
+    if "drain" in parts:
+        with _told(f"drain: {asked.events} payments from a full topic"):
+            results = results._replace(drain=run_drain(brokers, broker_pid, folder, asked.events, results.floor))
+    if "lat" in parts:
+        with _told(f"lat: {RATE} payments a second, {asked.warm} s to warm up and {asked.seconds} s measured"):
+            results = results._replace(lat=run_latency(brokers, broker_pid, folder, asked.warm, asked.seconds))
+    return results
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    print(what, end=" ... ", flush=True)
+    started = time.monotonic()
+    try:
+        yield
+    except BaseException:
+        print("failed")
+        raise
+    print(f"{time.monotonic() - started:.0f} s")
+
+
+def _table(results: Results) -> list[str]:
+    rows: list[tuple[str, str]] = []
+    if results.rules is not None:
+        rows.append(("50 rules of six terms", f"{results.rules.us:.1f} us a payment; {results.rules.worst_us:.1f} when every term is read"))
+    if results.floor is not None:
+        steps = ", ".join(f"{name} {us:.1f}" for name, us in results.floor.us.items())
+        rows.append(("floor, no Kafka", f"{results.floor.total_us:.1f} us CPU a payment ({steps})"))
+    if results.gold is not None:
+        rows += _gold_rows(results.gold)
+    if results.drain is not None:
+        rows += _drain_rows(results.drain)
+    if results.lat is not None:
+        rows += _latency_rows(results.lat)
+    width = max(len(name) for name, _ in rows)
+    return [f"{name:<{width}}  {text}" for name, text in rows]
+
+
+def _gold_rows(gold: Differences) -> list[tuple[str, str]]:
+    parts = f"{gold.missing} missing, {gold.other_answer} other, {gold.repeated} twice, {gold.unasked} not asked for"
+    rows = [("gold", f"{gold.total} of {gold.expected} answers differ from the reference ({parts})")]
+    return rows + [("  differs", each) for each in gold.first]
+
+
+def _drain_rows(drain: Drained) -> list[tuple[str, str]]:
+    compared = "not compared" if drain.differ is None else f"{drain.differ} differ from the engine in process"
+    return [
+        ("drain", f"{drain.decisions} decisions of {drain.payments} payments, {compared}"),
+        ("  steady", f"{drain.payments_per_second:,.0f} payments/s, {drain.cpu_us:.1f} us worker CPU a payment, {drain.core_share:.2f} of a core"),
+        ("  whole life", f"{drain.life_cpu_us:.1f} us worker CPU a payment with start and recovery, {drain.rss_mb} MB at most"),
+        ("  written", f"{drain.changelog_bytes:.0f} B changelog and {drain.receipt_bytes:.0f} B receipt a payment"),
+        ("  broker", f"{drain.broker_cpu_us:.1f} us CPU a payment" if drain.broker_cpu_us else "not on this machine, or not ours"),
+        ("  machine", f"others used {drain.other_cores:.2f} cores of {os.cpu_count()}, pulse {drain.pulse_us:.0f} us"),
+    ]
+
+
+def _latency_rows(lat: Latency) -> list[tuple[str, str]]:
+    return [
+        ("latency", f"p50 {lat.p50:.1f}  p90 {lat.p90:.1f}  p99 {lat.p99:.1f}  p99.9 {lat.p999:.1f}  longest {lat.longest:.1f} ms"),
+        ("  answered", f"{lat.answered} of {lat.sent}, {lat.cpu_us:.1f} us worker CPU a payment, {lat.core_share:.2f} of a core"),
+        ("  machine", f"others used {lat.other_cores:.2f} cores of {os.cpu_count()}, pulse {lat.pulse_us:.0f} us"),
+    ]
+
+
+def _last_line(results: Results) -> str:
+    """The line that scripts read; a dash for what was not run."""
+    gold, drain, lat = results.gold, results.drain, results.lat
+    differ = f"{gold.total} of {GOLD_PAYMENTS} differ" if gold is not None else "- differ"
+    speed = f"{drain.cpu_us:.0f} us cpu, {drain.payments_per_second:.0f} payments/s" if drain is not None else "- us cpu, - payments/s"
+    waits = f"p50 {lat.p50:.1f} p99 {lat.p99:.1f} p99.9 {lat.p999:.1f} ms" if lat is not None else "p50 - p99 - p99.9 - ms"
+    return f"w1: {differ}, {speed}, {waits}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""One worker under measurement: its topics, its process, its end. The bench feeds and reads it through Kafka and knows no more."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench.w1.task import RULES
+from streams.settings import read_settings
+from streams.topics import ensure_topics, names
+
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+COMMAND = (sys.executable, "-c", "from streams.cli import main; main()", "worker", "--quiet")
+
+
+class BenchProblem(Exception):
+    """The run cannot go on; the text is for the person at the terminal."""
+
+
+class Worker:
+    """`risk worker` on topics of its own, partition 0 alone. Topics are made at once, the process at ``start``."""
+
+    def __init__(self, brokers: str, part: str, folder: Path) -> None:
+        run = f"w1-{part}-{os.getpid()}-{int(time.time())}"
+        self._port = _free_port()
+        self._log = folder / f"{run}.log"
+        self._child: subprocess.Popen[bytes] | None = None
+        self._environment = {
+            **os.environ,
+            "RISK_BROKERS": brokers,
+            "RISK_RULES": str(RULES),
+            "RISK_ID": run,
+            "RISK_TOPIC_PREFIX": f"{run}.",
+            "RISK_PARTITIONS": "1",
+            "RISK_METRICS_PORT": str(self._port),
+            "RISK_STATE": str(folder / run),
+        }
+        self._environment.pop("RISK_PAYMENTS", None)
+        settings = read_settings(self._environment)
+        self.topics: Mapping[str, str] = names(settings)
+        asyncio.run(ensure_topics(settings))
+
+    def start(self) -> Self:
+        with self._log.open("wb") as log:
+            self._child = subprocess.Popen(COMMAND, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return self
+
+    @property
+    def pid(self) -> int:
+        assert self._child is not None, "the worker was not started"
+        return self._child.pid
+
+    def check(self) -> None:
+        """Raises BenchProblem when the process has ended by itself."""
+        if self._child is not None and self._child.poll() is not None:
+            last = "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
+            raise BenchProblem(f"the worker ended with status {self._child.returncode}:\n{last}")
+
+    def counter(self, name: str) -> float:
+        """The sum of a counter over its labels, from the worker's own /metrics."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+        except (urllib.error.URLError, TimeoutError):
+            return 0.0
+        return sum(float(found) for found in re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE))
+
+    def stop(self) -> None:
+        """End it in order. Raises BenchProblem when it does not end so."""
+        if self._child is None:
+            return
+        self._child.terminate()
+        try:
+            status = self._child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+            raise BenchProblem(f"the worker did not stop within {STOP_SECONDS:.0f} s; see {self._log}") from None
+        finally:
+            self._child = None
+        if status != 0:
+            raise BenchProblem(f"the worker stopped with status {status}; see {self._log}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            self._child = None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
