@@ -112,9 +112,7 @@ class Store:
 
     def settle_quota(self, kind: str, key: str, tid: int, released: bool, source: int, offset: int, via: int) -> None:
         """Give back or take again the quota that a payment reserved; doing it twice changes nothing."""
-        held = self.kinds[kind].get(key)
-        if held is None:
-            return
+        held = self.kept(kind, key)  # made here if need be: a result may come before its payment, and the profile remembers it
         (held.profile.release if released else held.profile.restore)(tid)
         held.open += encode_row((RELEASE if released else RESTORE, 0, tid, source, offset, via, ()))
         held.rows += 1
