@@ -13,7 +13,7 @@ from confluent_kafka import Producer
 
 from bench.w1.machine import Watch, other_cores
 from bench.w1.stream import Message, messages
-from bench.w1.topics import Reader, drop, is_marker
+from bench.w1.topics import QUIET, Reader, drop, is_marker
 from bench.w1.worker import BenchProblem, Worker
 
 RATE = 500
@@ -76,7 +76,7 @@ class _Sender:
     def __init__(self, brokers: str, topic: str) -> None:
         self.sent: dict[str, float] = {}
         self._topic = topic
-        self._producer = Producer({"bootstrap.servers": brokers, "linger.ms": 0, "acks": "all"})
+        self._producer = Producer({"bootstrap.servers": brokers, "linger.ms": 0, "acks": "all", "log_level": QUIET})
 
     def send(self, payment: Message) -> None:
         self.sent.setdefault(payment.payment_id, time.perf_counter())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, Producer, TopicPartition
@@ -12,11 +13,13 @@ from bench.w1.worker import BenchProblem
 
 QUEUE_MESSAGES = 100_000
 READ_SECONDS = 20.0
+QUIET = 2
+"""librdkafka's level of logging: what is critical. Anything else shows in what we are told."""
 
 
 def load(brokers: str, topic: str, payments: Iterable[Payment]) -> int:
     """Write payments into a topic, as fast as it goes; returns how many different ones they were."""
-    producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20, "queue.buffering.max.messages": 2 * QUEUE_MESSAGES})
+    producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20, "queue.buffering.max.messages": 2 * QUEUE_MESSAGES, "log_level": QUIET})
     ids: set[str] = set()
     for number, payment in enumerate(payments):
         producer.produce(topic, payment.value, payment.key, partition=0)
@@ -42,6 +45,7 @@ class Reader:
                 "enable.auto.commit": False,
                 "fetch.wait.max.ms": wait_ms,
                 "auto.offset.reset": "earliest",
+                "log_level": QUIET,
             }
         )
         self._consumer.assign([self._place])
@@ -59,12 +63,13 @@ class Reader:
         end = self.end()
         if end == 0:
             return
-        at = 0
+        at, moved = 0, time.monotonic()
         while at < end:
-            batch = self._consumer.consume(5000, READ_SECONDS)
-            if not batch:
+            batch = self._consumer.consume(5000, 0.1)
+            if time.monotonic() - moved > READ_SECONDS:
                 raise BenchProblem(f"{self._place.topic} cannot be read beyond {at} of {end}")
             for message in batch:
+                moved = time.monotonic()
                 yield _good(message)
                 at = (message.offset() or 0) + 1
 
@@ -97,5 +102,5 @@ def is_marker(message: Message) -> bool:
 
 def drop(brokers: str, topics: Iterable[str]) -> None:
     """Delete topics, as far as they can be."""
-    for future in AdminClient({"bootstrap.servers": brokers}).delete_topics(list(topics), operation_timeout=10).values():
+    for future in AdminClient({"bootstrap.servers": brokers, "log_level": QUIET}).delete_topics(list(topics), operation_timeout=10).values():
         future.exception()
