@@ -28,6 +28,7 @@ class Courier:
         self._shape_of: dict[Touch, TouchShape] = {}
         self._tied: dict[int, list[tuple[Source, int]]] = {}
         self._answers: dict[int, list[Answer]] = {}
+        self._tied_answers: dict[int, list[tuple[Source, int]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def touch(
@@ -55,25 +56,31 @@ class Courier:
         """Send a profile's answer to the payment's own partition."""
         self._answers.setdefault(partition, []).append(answer)
 
+    def tie_answers(self, partitions: Iterable[int], source: Source, offset: int) -> None:
+        """An envelope of touches settles once for each partition that its answers went to: an answer must not die with us."""
+        for partition in partitions:
+            self._tied_answers.setdefault(partition, []).append((source, offset))
+
     def send(self, epoch_of: Callable[[int], int], committed: Callable[[], dict[int, int]]) -> None:
         """End of a slice: everything collected goes out."""
         if self._touches:
             known = committed()
             for home, touches in self._touches.items():
                 envelope = TouchEnvelope(self._ruleset, epoch_of(home), known, list(self._shapes.get(home, ())), touches)
-                self._start(self._send_touches(home, encode(envelope), self._tied.get(home, [])))
+                self._start(self._send(self._topics["touches"], home, encode(envelope), self._tied.get(home, [])))
             self._touches, self._shapes, self._tied = {}, {}, {}
         if self._answers:
             for partition, answers in self._answers.items():
-                self._start(self._outbox.send(self._topics["values"], partition, [(None, encode(AnswerEnvelope(answers)), NO_HEADERS)]))
-            self._answers = {}
+                value = encode(AnswerEnvelope(answers))
+                self._start(self._send(self._topics["values"], partition, value, self._tied_answers.get(partition, [])))
+            self._answers, self._tied_answers = {}, {}
 
     @property
     def idle(self) -> bool:
         return not self._tasks
 
-    async def _send_touches(self, home: int, value: bytes, tied: list[tuple[Source, int]]) -> None:
-        await self._outbox.send(self._topics["touches"], home, [(None, value, NO_HEADERS)])
+    async def _send(self, topic: str, partition: int, value: bytes, tied: list[tuple[Source, int]]) -> None:
+        await self._outbox.send(topic, partition, [(None, value, NO_HEADERS)])
         for source, offset in tied:
             source.settle(offset)
 

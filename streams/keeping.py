@@ -77,16 +77,22 @@ class Keeping:
             for shard in worker.shards.values():
                 shard.store.forget_applied(committed)
 
-    async def drain(self, seconds: float) -> None:
-        """Let what is on its way out arrive, make it safe, and commit it; give up after so long."""
+    def start_over(self) -> None:
+        """All partitions are taken over anew: what was not safe comes again."""
+        self.unsafe = []
+
+    async def drain(self, seconds: float) -> bool:
+        """Let what is on its way out arrive, make it safe, and commit it; give up after so long. Returns whether all is safe."""
         worker = self._worker
         if not worker.shards:
-            return
+            return True
         until = time.monotonic() + seconds
         worker.end_slice()
-        while time.monotonic() < until:
+        safe = False
+        while not safe and time.monotonic() < until:
             quiet = all(shard.lane.idle for shard in worker.shards.values()) and worker.courier.idle and worker.teaching.idle
-            if quiet and not self.unsafe and not self._flushing:
-                break
-            await asyncio.sleep(DRAIN_TICK_SECONDS)
+            safe = quiet and not self.unsafe and not self._flushing
+            if not safe:
+                await asyncio.sleep(DRAIN_TICK_SECONDS)
         await asyncio.wait([asyncio.ensure_future(self.commit())], timeout=max(0.1, until - time.monotonic()))
+        return safe

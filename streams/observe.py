@@ -24,11 +24,15 @@ def apply_touches(worker: Worker, source: Source, record: ConsumerRecord) -> Non
     envelope = decode_touches(record.value)
     store = worker.shards[source.tp.partition].store
     store.forget_applied(envelope.committed)
+    answered: set[int] = set()
     for touch in envelope.touches:
         values = _apply(worker, store, envelope, touch, record.offset)
         if touch.want:
-            worker.courier.answer(partition_in(touch.source), Answer(touch.source, touch.offset, touch.number, values))
-    source.begin(record.offset, 1)
+            asker = partition_in(touch.source)
+            worker.courier.answer(asker, Answer(touch.source, touch.offset, touch.number, values))
+            answered.add(asker)
+    source.begin(record.offset, 1 + len(answered))
+    worker.courier.tie_answers(answered, source, record.offset)
     worker.keeping.unsafe.append((source, record.offset))
 
 

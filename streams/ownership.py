@@ -32,7 +32,8 @@ class Ownership:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self.phase = "closed"
-        self._generation = -1
+        self.generation = -1
+        self._safe = False  # everything that we touched before the last rebalance is in the changelog
         self._closed_at = 0.0
         self._settling: asyncio.Task[None] | None = None
         self._touch_ends: dict[TP, int] = {}
@@ -66,7 +67,7 @@ class Ownership:
         if self.phase != "closed":
             self._closed_at = time.monotonic()
         self.phase = "closed"
-        await self._worker.keeping.drain(seconds)
+        self._safe = await self._worker.keeping.drain(seconds)
 
     # ------------------------------------------------------------------ taking over and letting go
 
@@ -76,9 +77,13 @@ class Ownership:
         try:
             await worker.begin_once()
             owned = {tp.partition for tp in tps if tp.topic == worker.topics["payments"]}
-            kept = set(worker.shards) & owned if generation == self._generation + 1 else set()
+            # A profile that moves away with rows that are nowhere but here would take them along: then nothing is kept.
+            kept = set(worker.shards) & owned if generation == self.generation + 1 and self._safe else set()
             self._let_go(set(worker.shards) - kept)
-            self._generation = generation
+            if not kept:
+                self._lost.clear()
+                worker.keeping.start_over()
+            self.generation = generation
             await asyncio.gather(*(self._take_over(partition) for partition in sorted(owned - kept)))
             async with Reader(worker.settings.brokers) as reader:
                 await self._start_sources(tps, kept, reader)

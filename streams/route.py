@@ -52,6 +52,7 @@ def _route_activity(worker: Worker, shard: Shard, source: Source, item: Item, ev
     if event.event_type == "payment_result":
         for kind, key, payment_id, released in worker.engine.settlements(event):
             worker.settle_quota(kind, key, payment_tid(payment_id), released, source, item.offset, homes)
+        worker.teaching.settled(event)
     source.begin(item.offset, 1 + len(homes))
     worker.courier.tie(homes, source, item.offset)
     if event.event_type == "label":

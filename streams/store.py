@@ -52,6 +52,18 @@ def shape_id(touch: Touch) -> int:
     return zlib.crc32(f"{touch.event}\x1f{touch.role}\x1f{','.join(touch.columns)}".encode()) & 0x7FFFFFFF
 
 
+def marker_key(epoch: int) -> bytes:
+    """The key under which an owner marks the changelog as its own."""
+    return b"m" + epoch.to_bytes(4, "big")
+
+
+def epoch_in(key: bytes) -> int:
+    """The epoch that a changelog key carries; 0 where it carries none."""
+    if key[:1] == b"c":
+        return int(_TAIL.unpack(key[-8:])[1])
+    return int.from_bytes(key[1:5], "big") if key[:1] in (b"m", b"s") else 0
+
+
 def array_of(count: int, payload: bytes | bytearray) -> bytes:
     """So many msgpack values, one behind the other, as one msgpack array."""
     return b"\xdc" + count.to_bytes(2, "big") + payload

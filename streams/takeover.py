@@ -14,7 +14,7 @@ from aiokafka.structs import ConsumerRecord
 from streams.ledger import Ledger, Stamp, is_marker
 from streams.outbox import NO_HEADERS
 from streams.reader import Reader
-from streams.store import Store
+from streams.store import Store, epoch_in, marker_key
 from streams.wire import INPUT_TOPICS, source_code
 
 if TYPE_CHECKING:
@@ -25,19 +25,16 @@ log = logging.getLogger(__name__)
 
 async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Store, Ledger]:
     """Everything of steps 1 to 4; raises what Kafka raises, and CorruptChangelog."""
-    stamp, decisions = await _claim(worker, reader, partition)
+    floor = 0
+    while True:
+        stamp, decisions = await _claim(worker, reader, partition, floor)
+        live = await _changelog(worker, reader, partition, stamp)
+        floor = max((epoch_in(key) for key in live if key != marker_key(stamp.epoch)), default=0)
+        if floor < stamp.epoch:
+            break  # else `decisions` was emptied since: an epoch must be above all that the changelog has seen
     letters = await _tail(worker, reader, "dead_letters", partition, len(INPUT_TOPICS))
     ledger = Ledger(stamp, worker.settings.repeat_window_ms)
     ledger.read_back(decisions, letters)
-    changelog = worker.topics["profiles"]
-    await worker.outbox.send(changelog, partition, [(b"m" + stamp.epoch.to_bytes(4, "big"), stamp.encode(), NO_HEADERS)])
-    live: dict[bytes, bytes] = {}
-    async for records in reader.read(changelog, partition):
-        for record in records:
-            if record.value is None:
-                live.pop(record.key, None)
-            else:
-                live[record.key] = record.value
     store = Store(worker.engine, partition, stamp.epoch)
     unsafe, touches_committed = await _unsafe(worker, partition)
     rows = store.restore(live, unsafe, touches_committed)
@@ -48,6 +45,20 @@ async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Sto
     return store, ledger
 
 
+async def _changelog(worker: Worker, reader: Reader, partition: int, stamp: Stamp) -> dict[bytes, bytes]:
+    """Mark the changelog as ours, then read what lives in it."""
+    topic = worker.topics["profiles"]
+    await worker.outbox.send(topic, partition, [(marker_key(stamp.epoch), stamp.encode(), NO_HEADERS)])
+    live: dict[bytes, bytes] = {}
+    async for records in reader.read(topic, partition):
+        for record in records:
+            if record.value is None:
+                live.pop(record.key, None)
+            else:
+                live[record.key] = record.value
+    return live
+
+
 async def _tail(worker: Worker, reader: Reader, role: str, partition: int, sources: int) -> list[ConsumerRecord]:
     """The last records of an output topic: more than all that can be in flight above the committed offsets."""
     topic = worker.topics[role]
@@ -56,13 +67,13 @@ async def _tail(worker: Worker, reader: Reader, role: str, partition: int, sourc
     return [record async for records in reader.read(topic, partition, start, last) for record in records]
 
 
-async def _claim(worker: Worker, reader: Reader, partition: int) -> tuple[Stamp, list[ConsumerRecord]]:
+async def _claim(worker: Worker, reader: Reader, partition: int, floor: int) -> tuple[Stamp, list[ConsumerRecord]]:
     """Write a marker with the next epoch; of two markers with one epoch the first holds, and the other worker starts over."""
     topic = worker.topics["decisions"]
     found = await _tail(worker, reader, "decisions", partition, 1)
     while True:
         epochs = [stamp.epoch for record in found if (stamp := Stamp.of(record)) is not None]
-        stamp = Stamp(max(epochs, default=0) + 1, worker.instance)
+        stamp = Stamp(max([floor, *epochs]) + 1, worker.instance)
         await worker.outbox.send(topic, partition, [(None, b"", [("marker", b"takeover"), ("epoch", stamp.encode())])])
         start = found[-1].offset + 1 if found else None
         found += [record async for records in reader.read(topic, partition, start) for record in records]

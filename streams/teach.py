@@ -13,13 +13,14 @@ from aiokafka.structs import ConsumerRecord
 
 from risk.declared import ModelDecl
 from risk.events import Event
-from risk.learning import BadRecord, Known, Learner, Offer, Version, apply, record, signature_of
+from risk.learning import BadRecord, Entry, Known, Learner, Offer, Settled, Version, apply, record, signature_of
 from streams.outbox import NO_HEADERS, Outbox
 from streams.source import Source
 
 log = logging.getLogger(__name__)
 
 LEARN_PARTITION = 0
+SETTLING = frozenset({"approved", "declined", "reversed", "expired"})
 
 
 class Teaching:
@@ -31,7 +32,7 @@ class Teaching:
         self._fail = fail
         self._model = model if model is not None and model.learner != "fixed" else None
         self._signature = signature_of(model) if self._model is not None and model is not None else ""
-        self._entries: list[Offer | Known] = []
+        self._entries: list[Entry] = []
         self._tied: list[tuple[Source, int]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.learner: Learner | None = None
@@ -49,6 +50,11 @@ class Teaching:
         self._entries.append(Known(label.payment_id, label.verdict, label.kind, label.version, label.known_at))
         self._tied.append((source, offset))
         return True
+
+    def settled(self, result: Event) -> None:
+        """What became of a payment: only one that went through may later be presumed legitimate."""
+        if self._model is not None and result.outcome in SETTLING:
+            self._entries.append(Settled(result.payment_id, result.outcome == "approved"))
 
     def send(self) -> None:
         """End of a slice."""

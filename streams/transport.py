@@ -31,10 +31,11 @@ GATED_POLL_SECONDS = 0.02
 
 
 class Batch(NamedTuple):
-    """What one fetch brought for one partition; the value of a Faust event."""
+    """What one fetch brought for one partition; the value of a Faust event. ``generation``: of the group when the fetch began."""
 
     tp: TP
     records: list[ConsumerRecord]
+    generation: int
 
     @classmethod
     def from_data(cls, data: Batch, *, preferred_type: Any = None) -> Batch:
@@ -150,12 +151,13 @@ class Consumer(FaustConsumer):
             if not tps:
                 await asyncio.sleep(GATED_POLL_SECONDS)
                 continue
+            generation = self.app.consumer_generation_id  # before the fetch: what a rebalance overtakes must be recognised
             gated = len(tps) < len(self.kafka.assignment())
             fetched = await self._fetch(tps, GATED_POLL_SECONDS if gated else POLL_SECONDS, limit)
             for tp, records in fetched.items():
                 if not self._flowing():
                     break  # a rebalance began: whatever is not delivered is fetched again from where the worker stands
-                await self._deliver(TP(tp.topic, tp.partition), records)
+                await self._deliver(TP(tp.topic, tp.partition), records, generation)
             await asyncio.sleep(0)
 
     def _flowing(self) -> bool:
@@ -169,12 +171,12 @@ class Consumer(FaustConsumer):
                 Mapping[TopicPartition, list[ConsumerRecord]], await fetcher.fetched_records(wanted, timeout=timeout, max_records=limit)
             )
 
-    async def _deliver(self, tp: TP, records: list[ConsumerRecord]) -> None:
+    async def _deliver(self, tp: TP, records: list[ConsumerRecord], generation: int) -> None:
         last = records[-1]
         self.gate.delivered(tp, last.offset + 1)
         message = ConsumerMessage(
             tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, None, None,
-            cast(Any, Batch(tp, records)), None, -1, -1, tp, generation_id=self.app.consumer_generation_id,
+            cast(Any, Batch(tp, records, generation)), None, -1, -1, tp, generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
         await self.callback(message)
 
@@ -237,6 +239,11 @@ class Consumer(FaustConsumer):
 
     def highwater(self, tp: TP) -> int | None:  # type: ignore[override]
         return cast("int | None", self.kafka.highwater(TopicPartition(tp.topic, tp.partition)))
+
+    def caught_up(self, tp: TP) -> bool:
+        """Whether we have read to the end of a partition, as far as the last fetch told; control records count as read."""
+        state = self.kafka._subscription.subscription.assignment.state_value(TopicPartition(tp.topic, tp.partition))
+        return bool(state.has_valid_position and state.highwater is not None and state.position >= state.highwater)
 
     def topic_partitions(self, topic: str) -> int | None:
         found = self.kafka.partitions_for_topic(topic)

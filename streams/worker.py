@@ -156,12 +156,14 @@ class Worker:
     def take_in(self, batch: Batch) -> None:
         """Decode a batch of payments, activity or labels and queue it."""
         source = self.sources.get(batch.tp)
-        if source is None or batch.records[0].offset != source.received:
+        if source is None or batch.generation != self.ownership.generation:
             return  # fetched before a rebalance: it comes again from where we stand
         self.metrics.add("risk_events_total", batch.tp.topic, by=len(batch.records))
         schema, decoded = self.engine.schema, []
         before = schema.extra_fields
         for record in batch.records:
+            if record.offset < source.received:
+                continue
             event: Event | BadEvent
             try:
                 event = schema.decode(record.value or b"", record.timestamp)
@@ -177,7 +179,8 @@ class Worker:
         source = self.sources.get(batch.tp)
         for record in batch.records if source is not None else ():
             assert source is not None
-            if record.offset >= source.received and self.sources.get(batch.tp) is source:
+            current = batch.generation == self.ownership.generation and self.sources.get(batch.tp) is source
+            if current and record.offset >= source.received:
                 yield source, record
                 source.received = record.offset + 1
 
@@ -203,10 +206,7 @@ class Worker:
 
     def _at_end(self, source: Source) -> bool:
         """Whether all that this partition holds has come to us."""
-        if source.delivered != source.received:
-            return False
-        high = self.consumer.highwater(source.tp)
-        return high is not None and source.received >= high
+        return source.delivered == source.received and self.consumer.caught_up(source.tp)
 
     def end_slice(self) -> None:
         """What the slice made goes out."""
