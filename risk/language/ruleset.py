@@ -72,7 +72,7 @@ class Case:
     """One test of a rule, names and values checked but still as written (`risk.language.values.value_of` reads the values).
 
     ``events``: mappings whose keys are fields, `model.score`, `event`, or `repeat every after at`. ``given``: feature names to values.
-    ``expect``: a word (`fires`, `silent`, `unknown`, `silent_all`) or a mapping.
+    ``expect``: a word (`fires`, `silent`, `unknown`, `silent_all`) or a mapping. Its ``node`` may also say `at` and `trusted`.
     """
 
     it: str
@@ -102,8 +102,8 @@ class RuleSet:
         self.warnings: list[Problem] = parts["warnings"]
         self.hash: str = ruleset_hash(self.sources)
         self.checked: Mapping[str, CheckedRule] = parts["checked"]
-        self._wheres: Mapping[str, CheckedWhere] = parts["wheres"]
-        self._rule_reads: Mapping[str, frozenset[str]] = parts["rule_reads"]
+        self.wheres: Mapping[str, CheckedWhere] = parts["wheres"]
+        self.rule_reads: Mapping[str, frozenset[str]] = parts["rule_reads"]
 
     def rules_of(self, event: str) -> tuple[Rule, ...]:
         """The live and shadow rules of an event type in the order of the files: the order of a judge's indexes."""
@@ -113,7 +113,7 @@ class RuleSet:
         """The features that the rules of this event, and the model where the event is decided, need; sorted by name."""
         needed: set[str] = set()
         for rule in self.rules_of(event):
-            needed |= self._rule_reads[rule.name]
+            needed |= self.rule_reads[rule.name]
         kind = self.schema.types[event]
         if kind.decide and self.model is not None:
             for each in self.model.inputs:
@@ -124,7 +124,7 @@ class RuleSet:
 
     def predicate(self, feature: str, event: str) -> Callable[[Event], bool] | None:
         """The feature's `where` on an event that it counts: true where it certainly holds. None without a `where`."""
-        where = self._wheres.get(feature)
+        where = self.wheres.get(feature)
         if where is None:
             return None
         return compile_predicate(where.node, where.scope, self.schema.struct(event), self._list_values(), where.params)

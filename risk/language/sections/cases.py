@@ -17,10 +17,10 @@ from risk.language.sections.rules import RuleDraft
 from risk.language.source import Block, Items, Node, Problems, Scalar
 from risk.language.values import described
 
-CASE_KEYS = ("it", "events", "given", "expect", "todo", "at")
+CASE_KEYS = ("it", "events", "given", "expect", "todo", "at", "trusted")
 STEP_KEYS = ("event", "repeat", "every", "after", "at")
 EXPECT_WORDS = ("fires", "silent", "unknown", "silent_all")
-EXPECT_KEYS = (*EXPECT_WORDS, "fires_on", "action", "score", "reasons", "values", "obligations", "report", "unless_possible")
+EXPECT_KEYS = (*EXPECT_WORDS, "fires_on", "action", "score", "reasons", "values", "obligations", "report")
 REPEAT_MAX = 10_000
 NO_VALUE = ("missing", "never", "unknown")
 
@@ -96,6 +96,7 @@ class _CaseReading:
             self.problems.error("E425", block.key("expect"), f"`expect` is {one_of(EXPECT_WORDS)}, or a mapping")
             return None
         self._expect(expect)
+        keys.flag("trusted")
         at = keys.scalar("at")
         if at is not None and moment_ms(at.text) is None:
             self.problems.error("E423", at, f"`at` is a time such as `2027-01-04T04:00:00Z`, not `{at.text}`")
