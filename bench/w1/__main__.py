@@ -147,8 +147,9 @@ def _drain_rows(drain: Drained) -> list[tuple[str, str]]:
     compared = "not compared" if drain.differ is None else f"{drain.differ} differ from the engine in process"
     return [
         ("drain", f"{drain.decisions} decisions of {drain.payments} payments, {compared}"),
-        ("  steady", f"{drain.payments_per_second:,.0f} payments/s, {drain.cpu_us:.1f} us worker CPU a payment, {drain.core_share:.2f} of a core"),
-        ("  whole life", f"{drain.life_cpu_us:.1f} us worker CPU a payment with start and recovery, {drain.rss_mb} MB at most"),
+        ("  speed", f"{drain.payments_per_second:,.0f} payments/s from the first fifth on, with {drain.core_share:.2f} of a core"),
+        ("  worker", f"{drain.cpu_us:.1f} us CPU a payment from the first fifth on"),
+        ("  whole life", f"{drain.life_cpu_us:.1f} us CPU a payment with its start, {drain.rss_mb} MB at most"),
         ("  written", f"{drain.changelog_bytes:.0f} B changelog and {drain.receipt_bytes:.0f} B receipt a payment"),
         ("  broker", f"{drain.broker_cpu_us:.1f} us CPU a payment" if drain.broker_cpu_us else "not on this machine, or not ours"),
         ("  machine", f"others used {drain.other_cores:.2f} cores of {os.cpu_count()}, pulse {drain.pulse_us:.0f} us"),

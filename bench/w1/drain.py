@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.w1.adapter import read_actions
 from bench.w1.floor import Floor
 from bench.w1.machine import Watch, other_cores, rss_mb
-from bench.w1.stream import messages
+from bench.w1.stream import DRAIN, messages
 from bench.w1.topics import Reader, drop, is_marker, load
 from bench.w1.worker import BenchProblem, Worker
 
@@ -41,7 +41,7 @@ class Drained:
 def run_drain(brokers: str, broker_pid: int | None, folder: Path, count: int, floor: Floor | None) -> Drained:
     """``floor``: what the engine in process made of the same payments, to compare with."""
     with Worker(brokers, "drain", folder) as worker:
-        expected = load(brokers, worker.topics["payments"], messages("drain", count))
+        expected = load(brokers, worker.topics["payments"], messages(DRAIN, count))
         time.sleep(1.0)  # the broker still works on what it was given
         worker.start()
         watch = Watch(worker.pid, broker_pid)
@@ -55,8 +55,8 @@ def run_drain(brokers: str, broker_pid: int | None, folder: Path, count: int, fl
     if floor is not None:
         differ = repeated + sum(actions.get(payment_id) != found for payment_id, found in floor.actions.items())
         differ += len(actions.keys() - floor.actions.keys())
-    steady = next(sample for sample in watch.samples if sample.done >= STEADY_FROM * expected)
     first, last = watch.samples[0], watch.samples[-1]
+    steady = next(sample for sample in watch.samples if sample.done >= STEADY_FROM * expected or sample is watch.samples[-2])
     scale = count / expected
     in_steady = (last.done - steady.done) * scale
     return Drained(
@@ -79,6 +79,7 @@ def run_drain(brokers: str, broker_pid: int | None, folder: Path, count: int, fl
 def drained(brokers: str, worker: Worker, expected: int, watch: Watch | None = None) -> None:
     """Wait until so many decisions are in the topic, reading the clocks meanwhile. Raises BenchProblem when they stop coming."""
     watch = watch or Watch(worker.pid, None)
+    watch.sample()
     reader = Reader(brokers, worker.topics["decisions"])
     markers, moved, last = 0, time.monotonic(), -1
     try:

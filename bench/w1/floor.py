@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.w1.stream import messages
+from bench.w1.stream import DRAIN, messages
 from bench.w1.task import RULES
 from risk.decisions import Outcome
 from risk.engine import Engine, Plan, payment_tid
@@ -51,7 +51,8 @@ class _Bare:
         start = clock()
         events = [self.engine.schema.decode(value, received_ms) for value in raw]
         decoded = clock()
-        observed = [(event, value, values) for event, value in zip(events, raw, strict=True) if (values := self._observe(event)) is not None]
+        answered = [self._observe(event) for event in events]
+        observed = [(event, value, values) for event, value, values in zip(events, raw, answered, strict=True) if values is not None]
         seen = clock()
         outcomes = [self.engine.decide(self.plan, event, values) for event, _, values in observed]
         decided = clock()
@@ -92,7 +93,7 @@ def run_floor(count: int) -> Floor:
     """The first ``count`` payments of the drain stream of that length."""
     bare, floor = _Bare(), Floor(count)
     batch: list[bytes] = []
-    for payment in messages("drain", count):
+    for payment in messages(DRAIN, count):
         batch.append(payment.value)
         if len(batch) == BATCH:
             bare.batch(batch, floor.actions)

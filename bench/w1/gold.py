@@ -8,7 +8,7 @@ from bench.w1.adapter import read_answers
 from bench.w1.compare import Differences, differences
 from bench.w1.drain import drained
 from bench.w1.reference import answers
-from bench.w1.stream import messages
+from bench.w1.stream import GOLD, messages
 from bench.w1.task import read_task
 from bench.w1.topics import drop, load
 from bench.w1.worker import Worker
@@ -18,7 +18,7 @@ GOLD_PAYMENTS = 20_000
 
 def run_gold(brokers: str, folder: Path, count: int = GOLD_PAYMENTS) -> Differences:
     """``count``: so many of the first payments of the gold stream."""
-    payments = [payment for payment, _ in zip(messages("gold", GOLD_PAYMENTS), range(count), strict=False)]
+    payments = [payment for payment, _ in zip(messages(GOLD, GOLD_PAYMENTS), range(count), strict=False)]
     with Worker(brokers, "gold", folder) as worker:
         expected_count = load(brokers, worker.topics["payments"], payments)
         worker.start()

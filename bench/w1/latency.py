@@ -12,7 +12,7 @@ import orjson
 from confluent_kafka import Producer
 
 from bench.w1.machine import Watch, other_cores
-from bench.w1.stream import Message, messages
+from bench.w1.stream import LAT, Message, messages
 from bench.w1.topics import QUIET, Reader, drop, is_marker
 from bench.w1.worker import BenchProblem, Worker
 
@@ -98,7 +98,7 @@ class _Sender:
 
 def run_latency(brokers: str, broker_pid: int | None, folder: Path, warm: int, measured: int) -> Latency:
     """``warm`` and ``measured`` in seconds."""
-    payments = [payment for payment, _ in zip(messages("lat", STREAM_PAYMENTS), range(1 + RATE * (warm + measured)), strict=False)]
+    payments = [payment for payment, _ in zip(messages(LAT, STREAM_PAYMENTS), range(1 + RATE * (warm + measured)), strict=False)]
     before, during = payments[1 : 1 + RATE * warm], payments[1 + RATE * warm :]
     with Worker(brokers, "lat", folder) as worker:
         answers, sender = _Answers(brokers, worker.topics["decisions"]), _Sender(brokers, worker.topics["payments"])
@@ -123,12 +123,18 @@ def run_latency(brokers: str, broker_pid: int | None, folder: Path, warm: int, m
     if not waited:
         raise BenchProblem("no decision came while it was measured")
     return Latency(
-        len(asked), len(waited), *(quantile(waited, q) for q in (0.5, 0.9, 0.99, 0.999, 1.0)),
+        sent=len(asked),
+        answered=len(waited),
+        p50=quantile(waited, 0.5),
+        p90=quantile(waited, 0.9),
+        p99=quantile(waited, 0.99),
+        p999=quantile(waited, 0.999),
+        longest=waited[-1],
         cpu_us=(last.worker - first.worker) / len(during) * 1e6,
         core_share=(last.worker - first.worker) / (last.wall - first.wall),
         other_cores=other_cores(first, last),
         pulse_us=watch.pulse,
-    )  # fmt: skip
+    )
 
 
 def quantile(ascending: Sequence[float], share: float) -> float:

@@ -93,5 +93,5 @@ class Watch:
 
 def other_cores(first: Sample, last: Sample) -> float:
     """Cores that anything but worker, broker and bench used between two samples."""
-    ours = sum(getattr(last, name) - getattr(first, name) for name in ("worker", "broker", "bench"))
+    ours = last.worker + last.broker + last.bench - first.worker - first.broker - first.bench
     return max(0.0, last.machine - first.machine - ours) / (last.wall - first.wall)

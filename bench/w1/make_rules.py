@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bench.w1.task import DISTINCT, ENTITIES, RULES, VALUES, WINDOWS, Model, Rule, Task, read_task
+from bench.w1.task import DISTINCT, ENTITIES, RULES, VALUES, WINDOWS, Model, Rule, read_task
 
 FIELD = {
     "card_id": "card.id", "device_id": "device.id", "customer_id": "payer.id", "merchant_id": "payee.id", "ip": "ip",

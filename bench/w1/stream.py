@@ -38,7 +38,9 @@ class Mode:
     late_ms: int
 
 
-MODES = {mode.name: mode for mode in (Mode("drain", 11, 1, 1.0, 5_000), Mode("gold", 22, 100, 4_500.0, 30_000), Mode("lat", 33, 1, 2.0, 5_000))}
+DRAIN = Mode("drain", 11, 1, 1.0, 5_000)
+GOLD = Mode("gold", 22, 100, 4_500.0, 30_000)
+LAT = Mode("lat", 33, 1, 2.0, 5_000)
 
 
 class Message(NamedTuple):
@@ -67,15 +69,13 @@ class _Columns(NamedTuple):
     back: Column
 
 
-def messages(mode: str, count: int) -> Iterator[Message]:
-    """The first ``count`` payments of a stream of ``count``, in the order of their arrival. A stream of another length is another stream."""
-    columns = _draw(MODES[mode], count)
+def messages(mode: Mode, count: int) -> Iterator[Message]:
+    """A stream of ``count`` payments, in the order of their arrival. One of another length is another stream from the start."""
+    columns = _draw(mode, count)
     sent: list[Message] = []
     for i in range(count):
-        if columns.repeats[i] and i > REPEATABLE:
-            message = sent[i - int(columns.back[i])]
-        else:
-            message = _message(mode[0], i, columns)
+        again = columns.repeats[i] and i > REPEATABLE
+        message = sent[i - int(columns.back[i])] if again else _message(mode.name[0], i, columns)
         sent.append(message)
         yield message
 
@@ -116,7 +116,8 @@ def _places(shares: Column, drawn: Column) -> Column:
 
 def _message(letter: str, i: int, of: _Columns) -> Message:
     first, second, third = (int(number) for number in of.noise[i])
-    payment_id, card, ip, merchant = f"p{letter}{i:09d}{first & 0xFFFFFFFF:08x}", f"card_{of.card[i]:07d}", int(of.ip[i]), int(of.merchant[i])
+    payment_id, card = f"p{letter}{i:09d}{first & 0xFFFFFFFF:08x}", f"card_{of.card[i]:07d}"
+    ip, merchant = int(of.ip[i]), int(of.merchant[i])
     address = f"10.{ip >> 16}.{ip >> 8 & 255}.{ip & 255}"
     value = (
         f'{{"payment_id":"{payment_id}","occurred_at_ms":{of.at[i]},"amount_minor":{of.amount[i]},'

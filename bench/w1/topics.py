@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -19,7 +20,9 @@ QUIET = 2
 
 def load(brokers: str, topic: str, payments: Iterable[Payment]) -> int:
     """Write payments into a topic, as fast as it goes; returns how many different ones they were."""
-    producer = Producer({"bootstrap.servers": brokers, "linger.ms": 20, "queue.buffering.max.messages": 2 * QUEUE_MESSAGES, "log_level": QUIET})
+    producer = Producer(
+        {"bootstrap.servers": brokers, "linger.ms": 20, "queue.buffering.max.messages": 2 * QUEUE_MESSAGES, "log_level": QUIET}
+    )
     ids: set[str] = set()
     for number, payment in enumerate(payments):
         producer.produce(topic, payment.value, payment.key, partition=0)
@@ -89,10 +92,9 @@ def _checked(message: Message | None) -> Message | None:
 
 
 def header(message: Message, name: str) -> bytes | None:
-    for key, value in message.headers() or ():
-        if key == name:
-            return value if isinstance(value, bytes) else None
-    return None
+    found: dict[Any, Any] = dict(message.headers() or ())
+    value = found.get(name)
+    return value if isinstance(value, bytes) else None
 
 
 def is_marker(message: Message) -> bool:
@@ -102,5 +104,6 @@ def is_marker(message: Message) -> bool:
 
 def drop(brokers: str, topics: Iterable[str]) -> None:
     """Delete topics, as far as they can be."""
-    for future in AdminClient({"bootstrap.servers": brokers, "log_level": QUIET}).delete_topics(list(topics), operation_timeout=10).values():
+    admin = AdminClient({"bootstrap.servers": brokers, "log_level": QUIET})
+    for future in admin.delete_topics(list(topics), operation_timeout=10).values():
         future.exception()
