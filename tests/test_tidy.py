@@ -1,6 +1,6 @@
 """The house rules that a machine can check. Each message says what to do instead.
 
-The layers: `streams`, `risk/cli` and what feeds the engine (`world`, `cases`) over `engine` over `language`, `profiles`,
+The layers: `streams`, `risk/cli` and what feeds the engine (`world`, `cases`, `tools`) over `engine` over `language`, `profiles`,
 `learning`, `policy` (siblings that never import one another) over the facts (`events`, `declared`, `decisions` and what
 those need). Arrows point down only.
 """
@@ -23,8 +23,8 @@ MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 
 SIBLINGS = {"language", "profiles", "learning", "policy"}
-FEEDERS = {"world", "cases"}
-"""What feeds the whole engine: a simulated world, the tests that rule files carry."""
+FEEDERS = {"world", "cases", "tools"}
+"""What feeds the whole engine, or asks it: a simulated world, the tests that rule files carry, the tools of analysts."""
 ABOVE = FEEDERS | {"engine", "cli"}
 """Rooms of `risk/` that the siblings and the facts must not know; every room that is none of all these is a fact."""
 IO_ROOMS = {"cli", "sources"}
