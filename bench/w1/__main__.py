@@ -37,7 +37,7 @@ class Results(NamedTuple):
 
 
 def main() -> int:
-    """Exit codes: 0 measured, 1 answers differ from the reference, 3 no Kafka or the run broke off."""
+    """Exit codes: 0 measured, 1 answers differ from the reference, 3 no Kafka or the run broke off, 130 Ctrl-C."""
     asked = _arguments()
     parts = [part for part in PARTS if getattr(asked, part)] or list(PARTS)
     try:
@@ -46,8 +46,10 @@ def main() -> int:
     except (BenchProblem, KafkaProblem, JarsProblem, NoKafka) as problem:
         print(f"bench: {problem}", file=sys.stderr)
         return 3
+    except KeyboardInterrupt:
+        return 130
     print("\n".join(["", *_table(results)]))
-    print(_last_line(results))
+    print(_last_line(results, asked.gold_events))
     return 1 if results.gold is not None and results.gold.total else 0
 
 
@@ -164,10 +166,10 @@ def _latency_rows(lat: Latency) -> list[tuple[str, str]]:
     ]
 
 
-def _last_line(results: Results) -> str:
+def _last_line(results: Results, gold_events: int) -> str:
     """The line that scripts read; a dash for what was not run."""
     gold, drain, lat = results.gold, results.drain, results.lat
-    differ = f"{gold.total} of {GOLD_PAYMENTS} differ" if gold is not None else "- differ"
+    differ = f"{gold.total} of {gold_events} differ" if gold is not None else "- differ"
     speed = f"{drain.cpu_us:.0f} us cpu, {drain.payments_per_second:.0f} payments/s" if drain is not None else "- us cpu, - payments/s"
     waits = f"p50 {lat.p50:.1f} p99 {lat.p99:.1f} p99.9 {lat.p999:.1f} ms" if lat is not None else "p50 - p99 - p99.9 - ms"
     return f"w1: {differ}, {speed}, {waits}"

@@ -11,7 +11,7 @@ from bench.w1.floor import Floor
 from bench.w1.machine import Watch, other_cores, rss_mb
 from bench.w1.stream import DRAIN, messages
 from bench.w1.topics import Reader, drop, is_marker, load
-from bench.w1.worker import BenchProblem, Worker
+from bench.w1.worker import Worker
 
 DRAIN_PAYMENTS = 300_000
 STEADY_FROM = 0.2
@@ -94,7 +94,7 @@ def drained(brokers: str, worker: Worker, expected: int, watch: Watch | None = N
             if sample.done >= expected:
                 return
             if time.monotonic() - moved > STALL_SECONDS:
-                raise BenchProblem(f"no decision for {STALL_SECONDS:.0f} s, {sample.done} of {expected} are there")
+                raise worker.problem(f"the worker gave no decision for {STALL_SECONDS:.0f} s, {sample.done} of {expected} are there")
             if len(watch.samples) % 8 == 0:
                 watch.beat()
             time.sleep(SAMPLE_SECONDS)

@@ -105,8 +105,7 @@ def run_latency(brokers: str, broker_pid: int | None, folder: Path, warm: int, m
         worker.start()
         sender.send(payments[0])
         if not answers.wait(lambda: bool(answers.came), READY_SECONDS):
-            worker.check()
-            raise BenchProblem(f"no decision within {READY_SECONDS:.0f} s of the first payment")
+            raise worker.problem(f"the worker gave no decision within {READY_SECONDS:.0f} s of the first payment")
         sender.send_all(before, RATE)
         watch = Watch(worker.pid, broker_pid)
         first = watch.sample()

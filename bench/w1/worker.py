@@ -65,8 +65,12 @@ class Worker:
     def check(self) -> None:
         """Raises BenchProblem when the process has ended by itself."""
         if self._child is not None and self._child.poll() is not None:
-            last = "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
-            raise BenchProblem(f"the worker ended with status {self._child.returncode}:\n{last}")
+            raise self.problem(f"the worker ended with status {self._child.returncode}")
+
+    def problem(self, what: str) -> BenchProblem:
+        """An error that ends with the last words of the worker."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
+        return BenchProblem("\n".join([f"{what}; it said last:", *lines] if lines else [f"{what}; it said nothing"]))
 
     def counter(self, name: str) -> float:
         """The sum of a counter over its labels, from the worker's own /metrics."""
@@ -87,11 +91,11 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
-            raise BenchProblem(f"the worker did not stop within {STOP_SECONDS:.0f} s; see {self._log}") from None
+            raise self.problem(f"the worker did not stop within {STOP_SECONDS:.0f} s") from None
         finally:
             self._child = None
         if status != 0:
-            raise BenchProblem(f"the worker stopped with status {status}; see {self._log}")
+            raise self.problem(f"the worker stopped with status {status}")
 
     def __enter__(self) -> Self:
         return self
