@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Self
 
@@ -34,7 +35,9 @@ class Reader:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._consumer.stop()
+        # aiokafka cancels tasks of its own and waits for them: one that had not begun yet would end us with its CancelledError.
+        await asyncio.sleep(0)
+        await asyncio.wait([asyncio.ensure_future(self._consumer.stop())])
 
     async def range(self, topic: str, partition: int) -> tuple[int, int]:
         """First offset and the offset after the last."""
