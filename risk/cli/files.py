@@ -18,7 +18,7 @@ from risk.sources import rule_files
 
 PASSED, FINDINGS, WRONG_FILES = 0, 1, 2
 
-RulesOption = Annotated[Path, typer.Option("--rules", envvar="RISK_RULES", help="The folder of rule files, or one file.")]
+RulesOption = Annotated[Path, typer.Option("--rules", "--path", envvar="RISK_RULES", help="The folder of rule files, or one file.")]
 
 
 def wrong(command: str, said: object) -> NoReturn:
