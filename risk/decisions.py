@@ -10,13 +10,16 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from risk.declared import Rule
+from risk.declared import InForce, Rule
 
 SCHEMA_VERSION = 1
+AS_WRITTEN: Mapping[int, InForce] = MappingProxyType({})
+"""No override holds."""
 
 
 @dataclass(slots=True)
@@ -42,7 +45,8 @@ class Outcome:
     """One payment decided: the ruling, and everything it was made from.
 
     ``values`` are aligned with ``names``; ``unknown`` gives the cause of each value that is None; ``inputs`` is what the
-    model read; ``failed`` says that a rule or the model raised; ``unknown_rules`` are indexes into ``rules``.
+    model read; ``failed`` says that a rule or the model raised; ``unknown_rules`` are indexes into ``rules``;
+    ``in_force``: parameters and mode of the rules that an override holds for.
     """
 
     ruling: Ruling
@@ -56,6 +60,7 @@ class Outcome:
     inputs: list[float | None] | None = None
     degraded: bool = False
     failed: bool = False
+    in_force: Mapping[int, InForce] = AS_WRITTEN
 
     @property
     def action(self) -> str:
@@ -80,19 +85,21 @@ def rfc3339(ms: int) -> str:
     return f"{text}.{rest:03d}Z"
 
 
-def rule_fragment(rule: Rule) -> bytes:
-    """A rule as it stands on a receipt."""
+def rule_fragment(rule: Rule, held: InForce | None = None) -> bytes:
+    """A rule as it stands on a receipt; with ``held``, as overrides made it, and which."""
+    overrides = {} if held is None else {"overrides": [dict(note) for note in held.notes]}
     return orjson.dumps(
         {
             "rule": rule.name,
             "version": rule.version,
-            "mode": rule.mode,
+            "mode": rule.mode if held is None else held.mode,
             "action": rule.then,
             "score": rule.score,
-            "params": dict(rule.params),
+            "params": dict(rule.params if held is None else held.params),
             "reasons": list(rule.reasons),
             "confidential": rule.confidential,
             "duty": rule.duty,
+            **overrides,
         },
         default=str,
     )
@@ -107,7 +114,10 @@ class Writer:
         self._fragments = fragments
 
     def _rules(self, outcome: Outcome, indexes: Sequence[int]) -> orjson.Fragment:
-        rules, fragments = outcome.rules, self._fragments
+        rules, fragments, held = outcome.rules, self._fragments, outcome.in_force
+        if held:
+            parts = [rule_fragment(rules[i], held[i]) if i in held else fragments[rules[i].name] for i in indexes]
+            return orjson.Fragment(b"[" + b",".join(parts) + b"]")
         return orjson.Fragment(b"[" + b",".join([fragments[rules[i].name] for i in indexes]) + b"]")
 
     def receipt(

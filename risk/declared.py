@@ -165,6 +165,15 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class InForce:
+    """What overrides make of a rule for one event. ``notes``: the overrides that hold, as a receipt tells them, strongest first."""
+
+    params: Mapping[str, Any]
+    mode: Mode
+    notes: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How hits and the score become one action. ``actions`` mild to strict; bands ascending by threshold."""
 

@@ -10,12 +10,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from risk.decisions import Outcome, Writer, rule_fragment
+from risk.decisions import AS_WRITTEN, Outcome, Writer, rule_fragment
 from risk.declared import Rule
 from risk.events import Event
 from risk.language import Judge, RuleSet
 from risk.learning import Inputs, Version, scorer
-from risk.policy import Weighing
+from risk.policy import UNCHANGED, Weighing
 from risk.profiles import Layout, Profile, Touch
 
 RELEASING_OUTCOMES = frozenset({"declined", "reversed", "expired"})
@@ -113,8 +113,11 @@ class Engine:
                 score, inputs = plan.score(e, values)
             except Exception:  # noqa: BLE001 - ours to answer for: the policy says what an error does
                 failed = True
+        held = AS_WRITTEN
         try:
             fired, undecided = plan.judge(e, values, score)
+            if plan.judge.overridden:
+                held = plan.judge.in_force((*fired, *undecided), e, values, score)
         except Exception:  # noqa: BLE001 - as above
             failed = True
             fired, undecided = self._one_by_one(plan, e, values, score)
@@ -126,8 +129,9 @@ class Engine:
             stepup_possible=plan.has_stepup and e.stepup_available is True,
             degraded=bool(late_touches),
             failed=failed,
+            modes={i: each.mode for i, each in held.items()} if held else UNCHANGED,
         )
-        return Outcome(ruling, plan.rules, plan.names, values, unknown, fired, undecided, score, inputs, bool(late_touches), failed)
+        return Outcome(ruling, plan.rules, plan.names, values, unknown, fired, undecided, score, inputs, bool(late_touches), failed, held)
 
     def _causes(self, plan: Plan, e: Event, values: Sequence[Any], late_touches: Sequence[int]) -> dict[str, str]:
         causes: dict[str, str] = {}

@@ -8,7 +8,8 @@ Rule 3: nothing here evaluates a condition, and nothing here knows where a payme
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from risk.decisions import Ruling
 from risk.declared import Policy, Rule
@@ -16,6 +17,7 @@ from risk.declared import Policy, Rule
 SCORE_MAX = 100
 ROLLOUT_BUCKETS = 10_000
 HIDDEN_REASON = "RISK_CHECK"
+UNCHANGED: Mapping[int, str] = MappingProxyType({})
 
 
 def in_rollout(rule: Rule, key: str) -> bool:
@@ -66,16 +68,17 @@ class Weighing:
         stepup_possible: bool = True,
         degraded: bool = False,
         failed: bool = False,
+        modes: Mapping[int, str] = UNCHANGED,
     ) -> Ruling:
         """Weigh the rules that fired and those that could not be decided.
 
         ``rollout_keys``: for each rule the value of its ``rollout_by`` field (only read for rules with a share).
-        ``degraded``: decided without all its values; ``failed``: a rule or the model raised.
+        ``degraded``: decided without all its values; ``failed``: a rule or the model raised; ``modes``: of rules that are overridden.
         """
         acting: list[int] = []
         would_be: list[int] = []
         forced: dict[int, str | None] = {}
-        live, on_missing = self._live, self._on_missing
+        live, on_missing = self._live if not modes else self._live_with(modes), self._on_missing
         for i in fired:
             if live[i] and (not self._rollout[i] or self._inside(i, rollout_keys)):
                 acting.append(i)
@@ -101,6 +104,9 @@ class Weighing:
         if ruling.action != self.mildest and not ruling.reasons:
             ruling.reasons.append(HIDDEN_REASON)
         return ruling
+
+    def _live_with(self, modes: Mapping[int, str]) -> tuple[bool, ...]:
+        return tuple(modes[i] == "live" if i in modes else live for i, live in enumerate(self._live))
 
     def _inside(self, i: int, rollout_keys: Sequence[str | None]) -> bool:
         key = rollout_keys[i] if rollout_keys else None

@@ -7,15 +7,13 @@ opposites ("possibly"), which differ only at the leaves, in what a missing opera
 
 from __future__ import annotations
 
-import keyword
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
 
 from risk.language import runtime
+from risk.language.fetching import Source, parts_of
 from risk.language.meaning import (
     Absent,
     AllOf,
@@ -58,96 +56,16 @@ _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
 _ZONED: Final = {"hour": runtime.hour_in, "weekday": runtime.weekday_in, "date": runtime.date_in}
 
 
-def parts_of(node: Condition | Value) -> Iterator[Condition | Value]:
-    """A meaning and all below it, repeated parts repeated."""
-    stack: list[Condition | Value] = [node]
-    while stack:
-        part = stack.pop()
-        yield part
-        for each in fields(part):
-            inner = getattr(part, each.name)
-            if isinstance(inner, Condition | Value):
-                stack.append(inner)
-            elif isinstance(inner, tuple):
-                stack.extend(piece for piece in inner if isinstance(piece, Condition | Value))
-
-
-def shared(call: Applied) -> bool:
-    """Whether a call is worth making once for all rules: it costs something, and no rule's own parameters are in it."""
-    return call.function not in ("abs", "min", "max") and not any(isinstance(part, Given) for part in parts_of(call))
-
-
-@dataclass
-class Source:
-    """Where values come from in one function, and what of it is kept in locals.
-
-    ``uses``: how often each name is read in all conditions of the function; ``slots``: where each feature's value stands.
-    """
-
-    uses: Counter[str]
-    calls: Counter[Applied]
-    slots: Mapping[str, int]
-    lists: Mapping[str, frozenset[Any]]
-
-    def __post_init__(self) -> None:
-        self.namespace: dict[str, Any] = {}
-        self.locals: dict[str, str] = {}
-        self.head: list[str] = []
-        self._kept_calls: dict[Applied, str] = {}
-        self._named: dict[tuple[str, Any], str] = {}
-
-    def constant(self, kind: str, key: Any, make: Callable[[], Any]) -> str:
-        """The generated name of an object that code uses, made once."""
-        if (kind, key) not in self._named:
-            name = f"_{kind}{len(self._named)}"
-            self.namespace[name] = make()
-            self._named[kind, key] = name
-        return self._named[kind, key]
-
-    def local(self, read: Read) -> tuple[str, str | None]:
-        """(code, code to fetch it first or None) of a name. Names read more than once are fetched at the head of the function."""
-        symbol = read.symbol
-        if symbol.kind == "score":
-            return "score", None
-        if symbol.name not in self.locals:
-            self.locals[symbol.name] = f"x{len(self.locals)}"
-            if self.uses[symbol.name] > 1:
-                self.head.append(f"{self.locals[symbol.name]} = {self._fetch(read)}")
-        fetch = None if self.uses[symbol.name] > 1 else self._fetch(read)
-        return self.locals[symbol.name], fetch
-
-    def _fetch(self, read: Read) -> str:
-        symbol = read.symbol
-        if symbol.kind == "feature":
-            return f"v[{int(self.slots[symbol.name])}]"
-        attr = symbol.attr or symbol.name.replace(".", "_")
-        if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", attr) and not keyword.iskeyword(attr):
-            return f"e.{attr}"
-        assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", attr), f"not an attribute of an event: {attr!r}"
-        self.namespace["getattr"] = getattr
-        return f"getattr(e, {attr!r})"
-
-    def call(self, call: Applied, code: str) -> str:
-        """A function's call; where the same one stands in several places, it is made at most once an event."""
-        if self.calls[call] < 2:
-            return code
-        if call not in self._kept_calls:
-            self._kept_calls[call] = f"c{len(self._kept_calls)}"
-            self.namespace["_not_yet"] = _NOT_YET
-            self.head.append(f"{self._kept_calls[call]} = _not_yet")
-        name = self._kept_calls[call]
-        return f"({name} if {name} is not _not_yet else ({name} := {code}))"
-
-
-_NOT_YET: Final = object()
-
-
 @dataclass
 class Writer:
-    """Writes expressions for the conditions of one rule: ``params`` are its own."""
+    """Writes expressions for the conditions of one rule: ``params`` are its own.
+
+    ``varying``: the parameters whose value differs from event to event, and the locals that hold them.
+    """
 
     source: Source
     params: Mapping[str, Any]
+    varying: Mapping[str, str] = field(default_factory=dict)
     _bound: int = 0
 
     # Values: code that is right once the guards hold.
@@ -158,7 +76,7 @@ class Writer:
             case Const(value=fixed):
                 return _fixed(fixed), []
             case Given(name=name):
-                return _fixed(self.params[name]), []
+                return self.given(name), []
             case Read():
                 return self._read(value)
             case Negative(part=part):
@@ -169,6 +87,10 @@ class Writer:
             case Applied():
                 return self._applied(value)
         raise AssertionError(f"a value without code: {value!r}")
+
+    def given(self, name: str) -> str:
+        """Code of a parameter's value."""
+        return self.varying.get(name) or _fixed(self.params[name])
 
     def _read(self, read: Read) -> tuple[str, list[Guard]]:
         code, fetch = self.source.local(read)
@@ -192,6 +114,9 @@ class Writer:
         whole, factor, factor_code = left, value.right, right
         if value.left.type.kind not in ("money", "duration"):
             whole, factor, factor_code = right, value.left, left
+        if isinstance(factor, Given) and factor.name in self.varying:
+            rounded = self.source.constant("f", ("rounded", value.op), lambda: runtime.times if value.op == "*" else runtime.divided)
+            return f"{rounded}({whole}, {factor_code})"
         known = self.number(factor)
         if known is not None and not (value.op == "/" and known == 0):
             share = 1 / known if value.op == "/" else known
@@ -249,8 +174,8 @@ class Writer:
             case Always(value):
                 return str(value == want), _TEST
             case AtLeast(count, parts):
-                number = int(self.params[count.name] if isinstance(count, Given) else count.value)  # type: ignore[attr-defined]
-                needed = number if want else len(parts) - number + 1
+                number = self.value(count)[0]
+                needed = number if want else f"{len(parts)} - {number} + 1"
                 counted = " + ".join(_within(self.condition(part, want, certain), _TEST + 1) for part in parts)
                 return f"{counted} >= {needed}", _TEST
             case Absent(item, known):
@@ -317,8 +242,9 @@ class Writer:
             return self._looked_up(item, code, within, negated), guards
         fixed = [part for part in values if isinstance(part, Const | Given)]
         if len(fixed) == len(values):
-            listed = sorted({_fixed(part.value if isinstance(part, Const) else self.params[part.name]) for part in fixed})
-            within = f"{{{', '.join(listed)}}}"
+            listed = sorted({self.value(part)[0] for part in fixed})
+            varies = any(isinstance(part, Given) and part.name in self.varying for part in fixed)
+            within = f"({', '.join(listed)},)" if varies else f"{{{', '.join(listed)}}}"
             return self._looked_up(item, code, within, negated), guards
         raise AssertionError("a list with names in it is compared value by value")
 
@@ -335,13 +261,21 @@ class Writer:
         (text, guards), (pattern, more) = self.value(node.text), self.value(node.pattern)
         guards = _joined(guards, more)
         if node.function == "like":
-            glob = node.pattern.value if isinstance(node.pattern, Const) else self.params[node.pattern.name]  # type: ignore[attr-defined]
-            test = f"{self.source.constant('g', glob, lambda: runtime.matcher(glob))}({text})"
+            test = f"{self._glob(node.pattern)}({text})"
         elif node.function == "contains":
             test = f"{pattern} in {text}"
         else:
             test = f"{text}.{'startswith' if node.function == 'starts_with' else 'endswith'}({pattern})"
         return _join([*_happened((node.text, text), (node.pattern, pattern)), (test, _TEST)], _AND), guards
+
+
+    def _glob(self, pattern: Value) -> str:
+        """Code of the function that matches a text with the pattern of `like`."""
+        if isinstance(pattern, Given) and pattern.name in self.varying:
+            return f"{self.source.constant('f', 'like', lambda: runtime.matcher_of)}({self.varying[pattern.name]})"
+        assert isinstance(pattern, Const | Given)
+        glob = pattern.value if isinstance(pattern, Const) else self.params[pattern.name]
+        return self.source.constant("g", glob, lambda: runtime.matcher(glob))
 
 
 def _happened(*values: tuple[Value, str]) -> list[Code]:

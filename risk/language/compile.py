@@ -7,14 +7,16 @@ Rule 2: the generated code has no builtins and sees the event, the values, the s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol, cast
 
-from risk.declared import Rule
-from risk.language.codegen import Source, Writer, parts_of, shared
+from risk.declared import InForce, Rule
+from risk.language.codegen import Writer
+from risk.language.fetching import Source, parts_of, shared
 from risk.language.meaning import AllOf, Applied, Condition, Read
 from risk.language.nodes import Node
+from risk.language.overriding import Heads, Overridden, Overriding, Situation
 from risk.language.render import Term, read_by, terms_of
 from risk.language.scope import Scope
 from risk.language.typecheck import meaning
@@ -23,6 +25,7 @@ Answers = tuple[list[int], list[int]]
 """Indexes of the rules that fired, and of those that are unknown."""
 
 _NO_PARAMS: Mapping[str, Any] = MappingProxyType({})
+_NO_OVERRIDES: Mapping[str, Sequence[Overriding]] = MappingProxyType({})
 
 
 class CheckedRule(Protocol):
@@ -41,13 +44,25 @@ class CheckedRule(Protocol):
 class Judge:
     """All rules of one event type. Calling it judges an event by all of them in one generated function."""
 
-    def __init__(self, rules: Sequence[CheckedRule], slots: Mapping[str, int], lists: Mapping[str, frozenset[Any]]) -> None:
+    def __init__(
+        self,
+        rules: Sequence[CheckedRule],
+        slots: Mapping[str, int],
+        lists: Mapping[str, frozenset[Any]],
+        overrides: Mapping[str, Sequence[Overriding]] = _NO_OVERRIDES,
+    ) -> None:
         self.rules: tuple[Rule, ...] = tuple(each.rule for each in rules)
         self._checked = tuple(rules)
         self._slots = slots
         self._lists = lists
         self._meanings = tuple(meaning(each.node, each.scope) for each in rules)
+        self.overridden: dict[int, Overridden] = {
+            i: Overridden(each.rule, each.params, overrides[each.rule.name])
+            for i, each in enumerate(rules if overrides else ())
+            if each.rule.name in overrides
+        }
         self._alone: dict[int, Callable[[Any, Sequence[Any], float | None], bool | None]] = {}
+        self._situations: dict[int, Callable[[Any, Sequence[Any], float | None], Situation]] = {}
         self.source, namespace = self._written()
         self._judge = cast(Callable[[Any, Sequence[Any], float | None], Answers], _function(self.source, namespace))
 
@@ -58,16 +73,35 @@ class Judge:
     def one(self, i: int, e: Any, v: Sequence[Any], score: float | None) -> bool | None:
         """What rule ``i`` alone says; None is unknown."""
         if i not in self._alone:
-            made = _source([self._meanings[i]], self._slots, self._lists)
-            possible, sure, validity = _rule_code(self._checked[i], self._meanings[i], Writer(made, self._checked[i].params))
+            made = self._source([i])
+            head, tests, sure = self._rule_code(i, made, Heads(made))
             certain = f"return True if {sure} else None" if sure else "return True"
-            body = [*made.head, *_when(_and(validity, possible), [certain]), "return False"]
+            body = [*made.head, *head, *_when(tests, [certain]), "return False"]
             self._alone[i] = _function(_def("one", body), made.namespace)
         return self._alone[i](e, v, score)
+
+    def in_force(self, rules: Iterable[int], e: Any, v: Sequence[Any], score: float | None) -> dict[int, InForce]:
+        """Parameters and mode of those of the rules that an override holds for."""
+        found: dict[int, InForce] = {}
+        for i in rules:
+            if i in self.overridden:
+                held = self._situation(i, e, v, score).in_force
+                if held is not None:
+                    found[i] = held
+        return found
+
+    def _situation(self, i: int, e: Any, v: Sequence[Any], score: float | None) -> Situation:
+        if i not in self._situations:
+            made = self._source([i])
+            head, _ = Heads(made).write(i, self.overridden[i])
+            self._situations[i] = _function(_def("situation", [*made.head, *head, f"return s{i}"]), made.namespace)
+        return self._situations[i](e, v, score)
 
     def terms(self, i: int, e: Any, v: Sequence[Any], score: float | None) -> list[Term]:
         """The terms of rule ``i`` with their answers and the values they read, as text for people. Slow: never on the decision path."""
         checked = self._checked[i]
+        held = self.in_force([i], e, v, score).get(i)
+        params = {**checked.params, **held.params} if held is not None else checked.params
 
         def read(name: str) -> Any:
             symbol = checked.scope.names[name]
@@ -80,25 +114,60 @@ class Judge:
         def currency(name: str) -> str | None:
             return getattr(e, f"{checked.scope.names[name].attr}_currency", None)
 
-        return terms_of(checked.node, checked.scope, checked.params, self._lists, read, currency)
+        return terms_of(checked.node, checked.scope, params, self._lists, read, currency)
+
+    def _source(self, rules: Iterable[int]) -> Source:
+        """What the code of these rules reads, their segments included."""
+        numbers = list(rules)
+        conditions = [self._meanings[i] for i in numbers]
+        segments = {each.segment for i in numbers if i in self.overridden for each in self.overridden[i].overrides}
+        return _source([*conditions, *(each for each in segments if each is not None)], self._slots, self._lists)
+
+    def _rule_code(self, i: int, made: Source, heads: Heads) -> tuple[list[str], list[str], str]:
+        """(lines before the rule's own, tests under which it possibly holds, code of "certainly" where that is not sure by then).
+
+        Nearly all rules are certainly false for nearly all events, so the tests are all that usually runs, and they stop at the
+        first term that is certainly false. Where nothing can be unknown the last is empty.
+        """
+        checked, condition = self._checked[i], self._meanings[i]
+        head, varying = heads.write(i, self.overridden[i]) if i in self.overridden else ([], {})
+        writer = Writer(made, checked.params, varying)
+        possible = writer.condition(condition, True, False)[0]
+        sure = writer.sure(condition.parts if isinstance(condition, AllOf) else (condition,))
+        tests: list[str] = []
+        if checked.rule.valid_from_ms is not None:
+            tests.append(f"e.occurred_at >= {int(checked.rule.valid_from_ms)}")
+        if checked.rule.valid_until_ms is not None:
+            tests.append(f"e.occurred_at < {int(checked.rule.valid_until_ms)}")
+        if i in self.overridden and self.overridden[i].may_stop:
+            tests.append(f"s{i}.runs")
+        return head, [*tests, possible], sure
 
     def _written(self) -> tuple[str, dict[str, Any]]:
-        made = _source(self._meanings, self._slots, self._lists)
+        made = self._source(range(len(self.rules)))
+        heads = Heads(made)
         body: list[str] = []
-        for i, (checked, condition) in enumerate(zip(self._checked, self._meanings, strict=True)):
-            possible, sure, validity = _rule_code(checked, condition, Writer(made, checked.params))
+        for i in range(len(self.rules)):
+            head, tests, sure = self._rule_code(i, made, heads)
             fired = f"fired.append({i})"
             inside = [f"if {sure}:", f"    {fired}", "else:", f"    unknown.append({i})"] if sure else [fired]
-            body += _when(_and(validity, possible), inside)
+            body += [*head, *_when(tests, inside)]
         return _def("judge", [*made.head, "fired = []", "unknown = []", *body, "return fired, unknown"]), made.namespace
 
 
 def compile_judge(
-    rules: Sequence[CheckedRule], struct: type[Any], slots: Mapping[str, int], lists: Mapping[str, frozenset[Any]]
+    rules: Sequence[CheckedRule],
+    struct: type[Any],
+    slots: Mapping[str, int],
+    lists: Mapping[str, frozenset[Any]],
+    overrides: Mapping[str, Sequence[Overriding]] = _NO_OVERRIDES,
 ) -> Judge:
-    """One function over all rules of the event type that ``struct`` holds. ``slots``: where each feature's value stands."""
+    """One function over all rules of the event type that ``struct`` holds. ``slots``: where each feature's value stands.
+
+    ``overrides``: by the name of the rule, strongest first.
+    """
     _all_there(struct, [checked.scope for checked in rules], [checked.node for checked in rules])
-    return Judge(rules, slots, lists)
+    return Judge(rules, slots, lists, overrides)
 
 
 def compile_predicate(
@@ -131,27 +200,6 @@ def _source(conditions: Sequence[Condition], slots: Mapping[str, int], lists: Ma
             elif isinstance(part, Applied) and shared(part):
                 calls[part] += 1
     return Source(uses, calls, slots, lists)
-
-
-def _rule_code(checked: CheckedRule, condition: Condition, writer: Writer) -> tuple[str, str, list[str]]:
-    """(code of "possibly holds", code of "certainly" where that is known to be possible, tests of the rule's validity).
-
-    Nearly all rules are certainly false for nearly all events, so the first is all that usually runs, and it stops at the
-    first term that is certainly false. Where nothing can be unknown the second is empty.
-    """
-    possible = writer.condition(condition, True, False)[0]
-    parts = condition.parts if isinstance(condition, AllOf) else (condition,)
-    sure = writer.sure(parts)
-    validity: list[str] = []
-    if checked.rule.valid_from_ms is not None:
-        validity.append(f"e.occurred_at >= {int(checked.rule.valid_from_ms)}")
-    if checked.rule.valid_until_ms is not None:
-        validity.append(f"e.occurred_at < {int(checked.rule.valid_until_ms)}")
-    return possible, sure, validity
-
-
-def _and(tests: list[str], last: str) -> list[str]:
-    return [*tests, last]
 
 
 def _when(tests: list[str], body: list[str]) -> list[str]:

@@ -44,11 +44,11 @@ class Names:
         }
         # A macro whose own text is wrong is told once, where it is written; its uses see a condition that says nothing.
         self._macros = {name: macro.text.text if macro.node is not None else "true" for name, macro in self.macros.items()}
-        self._settings = {name: Symbol(name, kind, False, "param", "setting of the policy") for name, kind in self.settings.items()}
+        self.setting_symbols = {name: Symbol(name, kind, False, "param", "setting of the policy") for name, kind in self.settings.items()}
 
     def counted(self, of: tuple[str, ...]) -> Scope:
         """For the `where` of a feature: the fields of the counted event."""
-        return Scope(self._field_names(of), self._settings, self._lists, self._macros)
+        return Scope(self._field_names(of), self.setting_symbols, self._lists, self._macros)
 
     def rule(self, events: tuple[str, ...], params: Mapping[str, Symbol]) -> Scope:
         """For a rule over these events; its parameters come before the policy's settings."""
@@ -60,7 +60,7 @@ class Names:
                     names[feature.name] = Symbol(feature.name, feature.type, True, "feature", f"feature{place}")
             names[SCORE] = Symbol(SCORE, FieldType("number"), True, "score", "the model's score")
             self._rule_names[events] = names
-        return Scope(self._rule_names[events], {**self._settings, **params}, self._lists, self._macros)
+        return Scope(self._rule_names[events], {**self.setting_symbols, **params}, self._lists, self._macros)
 
     def unreadable(self, feature: Feature, events: tuple[str, ...]) -> tuple[str, str] | None:
         """The field that selects the feature's profile and the event that lacks it, if one does."""

@@ -15,7 +15,7 @@ from risk.events import Schema
 from risk.language.checks import live_rules_have_tests, messages, past_dates, same_conditions, score_without_model, unused
 from risk.language.condition import Node as Condition
 from risk.language.condition import canonical, lists_in, names_in, params_in
-from risk.language.conditions import Names, checked, expanded
+from risk.language.conditions import Names, all_names, checked, expanded
 from risk.language.problems import did_you_mean, in_order
 from risk.language.ruleset import Case, CheckedRule, CheckedWhere, Counts, Override, RuleSet, Segment
 from risk.language.sections.cases import read_cases
@@ -196,10 +196,7 @@ class Loading:
 
     def _rest(self) -> None:
         self.overrides: tuple[Override, ...] = read_overrides(self.override_nodes, self.drafts, self.segments, self.names, self.problems)
-        self.used.segments |= {override.segment for override in self.overrides if override.segment is not None}
-        for segment in self.segments.values():
-            if segment.node is not None:
-                self._use(segment.node)
+        self._segments()
         self.model = read_model(self._of("model"), self.types, self.names.features, self.problems)
         if self.model is not None:
             self.used.names |= {each.name for each in self.model.inputs}
@@ -208,8 +205,20 @@ class Loading:
             for name, draft in self.drafts.items()
         }
 
+    def _segments(self) -> None:
+        """A rule reads what the segments of its overrides read."""
+        self.used.segments |= {override.segment for override in self.overrides if override.segment is not None}
+        for segment in self.segments.values():
+            if segment.node is not None:
+                self._use(segment.node)
+        for override in self.overrides:
+            node = self.segments[override.segment].node if override.segment is not None else None
+            if node is not None and override.rule in self.rule_reads:
+                self.rule_reads[override.rule] |= all_names(node, self.macros) & self.features.keys()
+
     def _lints(self, today: date | None) -> None:
-        untested = live_rules_have_tests.check(self.drafts, self.cases, self.problems)
+        live = {override.rule for override in self.overrides if override.mode == "live"}
+        untested = live_rules_have_tests.check(self.drafts, self.cases, live, self.problems)
         self.right_rules = len(self.checked.keys() - untested)
         for draft in self.drafts.values():
             score_without_model.check(draft, bool(self._of("model")), self.problems)
@@ -251,6 +260,7 @@ class Loading:
             checked=final,
             wheres=self.wheres,
             rule_reads=self.rule_reads,
+            setting_symbols=self.names.setting_symbols,
         )
 
     def _version(self, name: str, checked_rule: CheckedRule) -> str:
@@ -261,7 +271,12 @@ class Loading:
             *(lists_in(expanded(where.node, self.macros)) for each, where in self.wheres.items() if each in features)
         )
         overrides = [override for override in self.overrides if override.rule == name]
-        segments = {override.segment: self.segments[override.segment].node for override in overrides if override.segment is not None}
+        segments = {
+            override.segment: expanded(node, self.macros)
+            for override in overrides
+            if override.segment is not None and (node := self.segments[override.segment].node) is not None
+        }
+        lists = lists.union(*map(lists_in, segments.values()))
         reads = Reads(
             condition=canonical(whole),
             params=checked_rule.params,
@@ -270,10 +285,10 @@ class Loading:
             fields={
                 f"{event}/{each}": self.types[event].fields[each]
                 for event in checked_rule.rule.events
-                for each in names_in(whole)
+                for each in names_in(whole).union(*map(names_in, segments.values()))
                 if each in self.types[event].fields
             },
             overrides=overrides,
-            segments={segment: canonical(expanded(node, self.macros)) for segment, node in segments.items() if node is not None},
+            segments={segment: canonical(node) for segment, node in segments.items()},
         )
         return rule_version(checked_rule.rule, self.drafts[name].block, reads)

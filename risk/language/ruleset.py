@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from risk.declared import Feature, ListDecl, ModelDecl, Place, Policy, Rule
+from risk.declared import Duty, Feature, ListDecl, ModelDecl, Place, Policy, Rule
 from risk.language.compile import Judge, compile_judge, compile_predicate
 from risk.language.condition import Node as Condition
-from risk.language.condition import Scope
+from risk.language.condition import Scope, Symbol
+from risk.language.overriding import Overriding
 from risk.language.problems import Problem
 from risk.language.source import Block, Node, Scalar
+from risk.language.typecheck import meaning
 
 if TYPE_CHECKING:
     from risk.events import Event, Schema
@@ -65,6 +67,13 @@ class Override:
     owner: str | None
     why: str | None
     place: Place
+    whom: str = ""
+    until: str = ""
+
+    def note(self) -> dict[str, Any]:
+        """What a receipt says of it: whom it is for and until when as written, and why."""
+        told = {"for": self.whom, "set": dict(self.params), "mode": self.mode, "until": self.until}
+        return {**told, "owner": self.owner, "why": self.why}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,7 @@ class RuleSet:
         self.segments: Mapping[str, Segment] = parts["segments"]
         self.overrides: tuple[Override, ...] = parts["overrides"]
         self.model: ModelDecl | None = parts["model"]
+        self.duties: Mapping[str, Duty] = parts["duties"]
         self.cases: Mapping[str, tuple[Case, ...]] = parts["cases"]
         self.sources: Mapping[str, str] = parts["sources"]
         self.warnings: list[Problem] = parts["warnings"]
@@ -104,6 +114,7 @@ class RuleSet:
         self.checked: Mapping[str, CheckedRule] = parts["checked"]
         self.wheres: Mapping[str, CheckedWhere] = parts["wheres"]
         self.rule_reads: Mapping[str, frozenset[str]] = parts["rule_reads"]
+        self._setting_symbols: Mapping[str, Symbol] = parts["setting_symbols"]
 
     def rules_of(self, event: str) -> tuple[Rule, ...]:
         """The live and shadow rules of an event type in the order of the files: the order of a judge's indexes."""
@@ -132,7 +143,24 @@ class RuleSet:
     def judge(self, event: str, slots: Mapping[str, int]) -> Judge:
         """All rules of an event type as one generated function. ``slots``: where each feature's value stands."""
         rules = [self.checked[rule.name] for rule in self.rules_of(event)]
-        return compile_judge(rules, self.schema.struct(event), slots, self._list_values())
+        overriding = {name: self._overriding(name, event) for name in {override.rule for override in self.overrides} & self.checked.keys()}
+        return compile_judge(rules, self.schema.struct(event), slots, self._list_values(), overriding)
+
+    def _overriding(self, rule: str, event: str) -> list[Overriding]:
+        """The overrides of a rule, strongest first: those for one entity, then segments in the order in which these are listed."""
+        order: dict[str | None, int] = {name: i for i, name in enumerate(self.segments)}
+        order[None] = -1
+        found: list[Overriding] = []
+        for each in sorted((each for each in self.overrides if each.rule == rule), key=lambda each: order[each.segment]):
+            facts: dict[str, Any] = {"sets": each.params, "mode": each.mode, "until_ms": each.until_ms, "note": each.note()}
+            if each.segment is None:
+                assert each.field is not None
+                found.append(Overriding(attr=self.schema.types[event].fields[each.field].attr, value=each.value, **facts))
+            else:
+                scope = replace(self.checked[rule].scope, params=self._setting_symbols)
+                condition = meaning(self.segments[each.segment].node, scope)
+                found.append(Overriding(segment=condition, settings=self.policy.settings, **facts))
+        return found
 
     def _list_values(self) -> dict[str, frozenset[Any]]:
         return {name: decl.values for name, decl in self.lists.items()}

@@ -10,6 +10,7 @@ import ipaddress
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from risk.declared import NEVER
 
 EARTH_RADIUS_KM = 6371.0088
 PREFIXES_KEPT_MAX = 10_000
+NUMBERS_KEPT_MAX = 1_000
 # The calendar's years 1 to 9999, a day inside either end: every zone's clock can show them.
 TIME_MS_MIN = -62_135_510_400_000
 TIME_MS_MAX = 253_402_214_400_000
@@ -121,6 +123,27 @@ def prefix(ip: Any, bits: int) -> Any:
     return _prefix(ip, bits) if ip == ip else ip
 
 
+def times(whole: Any, factor: float) -> Any:
+    """Money or a duration times a number, half up, exactly: a factor is the decimal number that it is written as."""
+    share = _exact(factor)
+    return _half_up(whole, share.numerator, share.denominator)
+
+
+def divided(whole: Any, factor: float) -> Any:
+    """Money or a duration divided by a number that is not zero, half up, exactly."""
+    share = 1 / _exact(factor)
+    return _half_up(whole, share.numerator, share.denominator)
+
+
+def _half_up(whole: Any, times_: int, by: int) -> Any:
+    return whole * times_ if by == 1 else (whole * (2 * times_) + by) // (2 * by)
+
+
+@lru_cache(maxsize=NUMBERS_KEPT_MAX)
+def _exact(number: float) -> Fraction:
+    return Fraction(repr(number))
+
+
 def matcher(pattern: str) -> Callable[[str], bool]:
     """``like``: `*` stands for any characters, `?` for one, all others for themselves. Time grows with pattern times text at most."""
     first, *rest = pattern.split("*")
@@ -143,6 +166,10 @@ def matcher(pattern: str) -> Callable[[str], bool]:
         return True
 
     return matches
+
+
+matcher_of = lru_cache(maxsize=NUMBERS_KEPT_MAX)(matcher)
+"""The same, for patterns that differ from event to event: those of overrides, which are few."""
 
 
 def _at(text: str, start: int, piece: str) -> bool:

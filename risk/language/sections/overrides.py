@@ -13,10 +13,12 @@ from risk.language.ruleset import Override
 from risk.language.sections.events import common_fields
 from risk.language.sections.keys import Keys, as_block
 from risk.language.sections.macros import Macro
-from risk.language.sections.rules import MODES, RuleDraft
+from risk.language.sections.rules import RuleDraft
 from risk.language.source import Items, Node, Problems, Scalar
 from risk.language.values import described, value_of
 
+OVERRIDE_MODES = ("live", "shadow", "disabled")
+ENTITY_KINDS = frozenset({"id", "text", "enum", "country"})
 OVERRIDE_KEYS = ("rule", "for", "set", "mode", "until", "owner", "why")
 
 
@@ -59,10 +61,22 @@ def _override(
     segment, field, value = _for(keys, draft, segments, names, problems)
     until = keys.moment("until")
     params = _set(keys, draft, problems)
-    mode = keys.word("mode", MODES, "", "E402") or None
+    mode = _mode(keys, draft, problems)
     if problems.errors > before or draft is None or until is None:
         return None
-    return Override(draft.rule.name, segment, field, value, params, mode, until, keys.text("owner"), keys.text("why"), keys.block.place)
+    whom, ends = " ".join((keys.text("for") or "").split()), keys.text("until") or ""
+    owner, why = keys.text("owner"), keys.text("why")
+    return Override(draft.rule.name, segment, field, value, params, mode, until, owner, why, keys.block.place, whom, ends)
+
+
+def _mode(keys: Keys, draft: RuleDraft | None, problems: Problems) -> str | None:
+    """Another mode for some, of a rule that runs: what is a draft, or off, is so for everybody."""
+    mode = keys.word("mode", OVERRIDE_MODES, "", "E402") or None
+    if mode is not None and draft is not None and draft.rule.mode in ("draft", "disabled"):
+        told = f"rule `{draft.rule.name}` is {draft.rule.mode}; an override changes the mode of a rule that runs"
+        problems.error("E413", keys.block.key("mode"), told, "set `mode: shadow` in the rule itself")
+        return None
+    return mode
 
 
 def _for(
@@ -91,6 +105,10 @@ def _for(
         return None, head, None
     if not rest:
         problems.error("E412", scalar, f"`for: {head}` lacks a value", f"write `for: {head} VALUE`")
+        return None, head, None
+    if fields[head].type.kind not in ENTITY_KINDS:
+        said = f"`{head}` is {described(fields[head].type)}; an override is for one id, text, country or value of an enumeration"
+        problems.error("E412", scalar, said, "make a segment of it: `segments: {NAME: CONDITION}` and `for: segment NAME`")
         return None, head, None
     value = value_of(rest, fields[head].type)
     if isinstance(value, Fault):
