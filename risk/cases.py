@@ -1,6 +1,7 @@
 """Runs the tests that stand in rule files, through the same engine that decides payments.
 
 Rule 1: the rule alone, always on: other rules, its mode, rollout, validity and the model are left out; the policy's bands stay.
+A test with `trusted: true` has a trust rule beside it that always fires.
 Rule 2: a test that fails says what was expected, what came, and each part of the condition with the values of that event.
 Never here: how a test is written (`risk.language.cases`), and printing.
 """
@@ -18,7 +19,9 @@ from risk.engine import InProcess
 from risk.events import BadEvent, Event
 from risk.language import RuleSet
 from risk.language.cases import SCORE, CaseError, Expected, Script, script_of, value_as
-from risk.language.ruleset import Case
+from risk.language.nodes import Bool
+from risk.language.ruleset import Case, CheckedRule
+from risk.language.scope import Scope
 from risk.money import render
 
 FIRES, SILENT, UNKNOWN, BROKE, ELSEWHERE = "fires", "silent", "unknown", "broke", "elsewhere"
@@ -55,7 +58,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
     """What one event of a test led to."""
 
     event: Event
@@ -64,12 +67,21 @@ class _Seen:
     score: float | None
 
 
-def alone(ruleset: RuleSet, rule: Rule) -> RuleSet:
-    """The rule set with this one rule in it, live for everybody and at all times."""
+TRUSTED = "(trusted)"
+"""The trust rule that a test can put beside its rule; no rule of a file can have this name."""
+
+
+def alone(ruleset: RuleSet, rule: Rule, trusted: bool = False) -> RuleSet:
+    """The rule set with this one rule in it, live for everybody and at all times; with ``trusted`` a rule that clears it comes second."""
     always = replace(rule, mode="live", rollout=1.0, rollout_by=None, valid_from_ms=None, valid_until_ms=None, group=None)
     one = copy.copy(ruleset)
-    one.rules = {rule.name: always}
-    one.checked = {rule.name: replace(ruleset.checked[rule.name], rule=always)}
+    one.rules = rules = {rule.name: always}
+    one.checked = checked = {rule.name: replace(ruleset.checked[rule.name], rule=always)}
+    if trusted:
+        clears = Rule(TRUSTED, "", "", "low", rule.events, "live", "true", "", trust=True)
+        rules[TRUSTED] = clears
+        checked[TRUSTED] = CheckedRule(clears, Bool(True), Scope(), {})
+        one.rule_reads = {**ruleset.rule_reads, TRUSTED: frozenset()}
     one.overrides = ()
     one.model = None
     needed = {name for event in rule.events for name in one.reads(event)}
@@ -96,15 +108,18 @@ class Trial:
     def __init__(self, ruleset: RuleSet, rule: Rule) -> None:
         self.ruleset = ruleset
         self.rule = rule
-        self.machine = InProcess(alone(ruleset, rule))
+        self.machine = self._plain = InProcess(alone(ruleset, rule))
+        self._beside_trust: InProcess | None = None
 
-    def run(self, case: Case, number: int) -> Result:
+    def script(self, case: Case, number: int) -> Script:
+        """The test made ready; ``number`` tells its ids from those of other tests. Raises CaseError."""
+        return script_of(self.ruleset, self.rule, case, number)
+
+    def run(self, case: Case, number: int, script: Script | None = None) -> Result:
+        """The test's result. ``script``: as it was made ready before."""
         try:
-            script = script_of(self.ruleset, self.rule, case, number)
-            self._check_given(script, case)
-            seen = self._play(script)
-            if not seen:
-                raise CaseError(case.place, "a test needs at least one event")
+            script = script or self.script(case, number)
+            seen = self.play(case, script)
             about, complaint = self._judge(script.expected, seen, case)
         except CaseError as wrong:
             return Result(self.rule, case, str(wrong), place=wrong.place)
@@ -112,24 +127,40 @@ class Trial:
             return Result(self.rule, case, None)
         return Result(self.rule, case, complaint, self._terms(seen[about]), case.place)
 
+    def play(self, case: Case, script: Script) -> list[Seen]:
+        """Run the events of a test, whatever it expects. Raises CaseError where it cannot be run as it is written."""
+        self.machine = self._machine(script.trusted)
+        self._check_given(script, case)
+        seen = self._play(script)
+        if not seen:
+            raise CaseError(case.place, "a test needs at least one event")
+        return seen
+
+    def _machine(self, trusted: bool) -> InProcess:
+        if not trusted:
+            return self._plain
+        if self._beside_trust is None:
+            self._beside_trust = InProcess(alone(self.ruleset, self.rule, trusted=True))
+        return self._beside_trust
+
     def _check_given(self, script: Script, case: Case) -> None:
         for name in script.given:
             if name not in self.machine.engine.ruleset.features:
                 raise CaseError(case.place, f"`{name}` is given, but the rule does not read it")
 
-    def _play(self, script: Script) -> list[_Seen]:
+    def _play(self, script: Script) -> list[Seen]:
         self.machine.profiles.clear()
-        seen: list[_Seen] = []
+        seen: list[Seen] = []
         for step in script.steps:
             try:
                 event = self.ruleset.schema.build(step.event, step.values)
             except BadEvent as wrong:
                 raise CaseError(step.place, f"event {len(seen) + 1} would be a dead letter: {wrong.reason}, {wrong.detail}") from wrong
             outcome = self.machine.feed(event, given=script.given, score=step.score)
-            seen.append(_Seen(event, _verdict(outcome), outcome, step.score))
+            seen.append(Seen(event, _verdict(outcome), outcome, step.score))
         return seen
 
-    def _judge(self, expected: Expected, seen: Sequence[_Seen], case: Case) -> tuple[int, str | None]:
+    def _judge(self, expected: Expected, seen: Sequence[Seen], case: Case) -> tuple[int, str | None]:
         """Index of the event in question, and what is wrong (None: nothing)."""
         last = len(seen) - 1
         fired = [number for number, each in enumerate(seen, 1) if each.verdict == FIRES]
@@ -147,14 +178,14 @@ class Trial:
             return last, f"expected {wanted}, {SEEN[verdict]}"
         return last, self._differs(expected, seen[last], case)
 
-    def _differs(self, expected: Expected, seen: _Seen, case: Case) -> str | None:
+    def _differs(self, expected: Expected, seen: Seen, case: Case) -> str | None:
         """What the last event led to, against the details that a test names."""
         outcome = seen.outcome
         ruling = outcome.ruling if outcome is not None else None
         facets = (
             ("action", expected.action, ruling and ruling.action),
             ("score", expected.score, ruling and ruling.score),
-            ("reasons", expected.reasons, self.rule.reasons if ruling and ruling.acting else ()),
+            ("reasons", expected.reasons, self.rule.reasons if outcome and self._acts(outcome) else ()),
             ("obligations", expected.obligations, tuple(str(each["do"]) for each in ruling.obligations) if ruling else ()),
             ("report", expected.reports, tuple(str(each["kind"]) for each in ruling.reports) if ruling else ()),
         )
@@ -170,6 +201,11 @@ class Trial:
                 return f"expected {name} = {text}, got {shown(got, kind)}"
         return None
 
+    def _acts(self, outcome: Outcome) -> bool:
+        """The rule fired, or acts by `on_missing`, and no trust rule beside it cleared it."""
+        beside = any(name == TRUSTED for name in outcome.ruling.overridden_by)
+        return 0 in outcome.ruling.acting and (self.rule.final or not beside)
+
     def _value(self, name: str, outcome: Outcome, case: Case) -> tuple[FieldType, Any]:
         """Type and value of a feature that the rule read, or of the model's score."""
         if name == SCORE:
@@ -178,7 +214,7 @@ class Trial:
             raise CaseError(case.place, f"`{name}` is not read by the rule at the last event")
         return self.ruleset.features[name].type, outcome.values[outcome.names.index(name)]
 
-    def _terms(self, seen: _Seen) -> tuple[tuple[str, str, str], ...]:
+    def _terms(self, seen: Seen) -> tuple[tuple[str, str, str], ...]:
         judge = self.machine.engine.plans[seen.event.event_type].judge
         if judge is None or seen.outcome is None or not judge.rules:
             return ()
@@ -194,7 +230,7 @@ def _verdict(outcome: Outcome | None) -> str:
         return ELSEWHERE
     if outcome.failed:
         return BROKE
-    return FIRES if outcome.fired else UNKNOWN if outcome.unknown_rules else SILENT
+    return FIRES if 0 in outcome.fired else UNKNOWN if 0 in outcome.unknown_rules else SILENT  # the rule itself always comes first
 
 
 def _agrees(expected: str, verdict: str) -> bool:

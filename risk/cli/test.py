@@ -15,6 +15,7 @@ from xml.etree import ElementTree as Xml
 import typer
 
 from risk.cases import Result, run
+from risk.cli.held import show_coverage, show_mutants
 from risk.declared import Place, Rule
 from risk.language import RuleFileError, RuleSet, load
 from risk.sources import rule_files
@@ -28,8 +29,11 @@ def test(
     path: Annotated[Path, typer.Argument(help="A folder of rule files.")] = Path("rules"),
     rule: Annotated[str | None, typer.Option(help="Only the tests of this rule.")] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the results to this file as JUnit XML.")] = None,
+    mutate: Annotated[bool, typer.Option("--mutate", help="Change each limit, comparison and term a little: does a test notice?")] = False,
+    coverage: Annotated[bool, typer.Option("--coverage", help="Show the terms that no test hangs on.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="With --coverage: exit 1 where a term is never decisive.")] = False,
 ) -> None:
-    """Run the tests that stand in rule files. Exit 0: all hold; 1: one fails; 2: the files are wrong."""
+    """Run the tests that stand in rule files. Exit 0: all hold; 1: one fails, or no test notices a mutant; 2: the files are wrong."""
     ruleset = _load(path)
     if rule is not None and rule not in ruleset.rules:
         typer.echo(f"there is no rule `{rule}` in {path}", err=True)
@@ -48,7 +52,14 @@ def test(
     typer.echo(("\n" if any(result.failed for result in results) else "") + summary(results))
     if junit is not None:
         _write(junit, junit_xml(results, shown, seconds))
-    raise typer.Exit(FINDINGS if any(result.failed for result in results) else PASSED)
+    if any(result.failed for result in results):
+        if mutate or coverage:
+            typer.echo("mutants and coverage are told once all tests hold")
+        raise typer.Exit(FINDINGS)
+    root = _root(path)
+    decided = not coverage or show_coverage(ruleset, root, rule) or not strict
+    noticed = not mutate or show_mutants(ruleset, root, rule)
+    raise typer.Exit(PASSED if decided and noticed else FINDINGS)
 
 
 def _load(path: Path) -> RuleSet:
@@ -59,6 +70,12 @@ def _load(path: Path) -> RuleSet:
     except (OSError, ValueError) as wrong:
         typer.echo(str(wrong), err=True)
     raise typer.Exit(WRONG_FILES)
+
+
+def _root(path: Path) -> str:
+    """What stands before paths of the rule set, so that an editor can jump to them."""
+    root = path if path.is_dir() else path.parent
+    return "" if str(root) == "." else root.as_posix().rstrip("/")
 
 
 def _write(junit: Path, report: bytes) -> None:

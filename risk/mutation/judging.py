@@ -1,0 +1,96 @@
+"""Mutants against tests: does one of them notice?
+
+Rule 1: a test speaks only if it holds for the rules as they are, and a test marked `todo` never does.
+Rule 2: only the tests of rules that a mutant concerns are run, and no more once one has noticed.
+Rule 3: a mutant meets the very events that the rule as it is meets: what a test leaves out is filled in before the change.
+Rule 4: a change that the language refuses, or that writes the same again, asks nothing of the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from risk.cases import Trial
+from risk.language.canonical import canonical
+from risk.language.cases import Script
+from risk.language.ruleset import Case, RuleSet
+from risk.mutation.edits import refusal
+from risk.mutation.mutants import Mutant
+
+Answer = Literal["noticed", "unnoticed", "not judged"]
+REFUSED = "`risk check` refuses the change"
+SAME = "the change means the same"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``by``: rule and test that noticed; ``reason``: why it is not judged."""
+
+    mutant: Mutant
+    answer: Answer
+    by: tuple[str, str] | None = None
+    reason: str | None = None
+
+
+def judged(ruleset: RuleSet, mutants: Iterable[Mutant]) -> Iterator[Verdict]:
+    """One verdict for each mutant, in their order."""
+    witnesses = _Witnesses(ruleset)
+    for mutant in mutants:
+        reason = mutant.excuse
+        changed = mutant.make() if reason is None else ruleset
+        if reason is None and _same(ruleset, changed, mutant):
+            reason = SAME
+        if reason is None and refusal(changed, mutant.rules, mutant.features):
+            reason = REFUSED
+        if reason is not None:
+            yield Verdict(mutant, "not judged", None, reason)
+            continue
+        by = witnesses.noticing(changed, mutant)
+        yield Verdict(mutant, "noticed" if by else "unnoticed", by)
+
+
+def _same(ruleset: RuleSet, changed: RuleSet, mutant: Mutant) -> bool:
+    """The conditions read as before and nothing else was changed: one of two equal terms is gone, or a double negation."""
+    if changed.rules is not ruleset.rules or changed.features is not ruleset.features or changed.lists is not ruleset.lists:
+        return False
+    if changed.macros is not ruleset.macros or changed.policy is not ruleset.policy:
+        return False
+    return all(canonical(changed.checked[rule].node) == canonical(ruleset.checked[rule].node) for rule in mutant.rules)
+
+
+@dataclass(frozen=True, slots=True)
+class _Witness:
+    """A test that speaks, made ready."""
+
+    number: int
+    case: Case
+    script: Script
+
+
+class _Witnesses:
+    """The tests that speak, those first that noticed something before: neighbours tend to be noticed by the same test."""
+
+    def __init__(self, ruleset: RuleSet) -> None:
+        self.ruleset = ruleset
+        self._tests: dict[str, list[_Witness]] = {}
+
+    def of(self, rule: str) -> list[_Witness]:
+        if rule not in self._tests:
+            trial = Trial(self.ruleset, self.ruleset.rules[rule])
+            numbered = enumerate(self.ruleset.cases.get(rule, ()), 1)
+            speaking = [(number, case) for number, case in numbered if case.todo is None and trial.run(case, number).passed]
+            self._tests[rule] = [_Witness(number, case, trial.script(case, number)) for number, case in speaking]
+        return self._tests[rule]
+
+    def noticing(self, changed: RuleSet, mutant: Mutant) -> tuple[str, str] | None:
+        """(rule, test) of the first test that fails under the mutant."""
+        for rule in mutant.rules:
+            tests = self.of(rule)
+            trial = Trial(changed, changed.rules[rule]) if tests else None
+            for place, test in enumerate(tests):
+                if trial is not None and not trial.run(test.case, test.number, test.script).passed:
+                    tests.insert(0, tests.pop(place))
+                    return rule, test.case.it
+        return None
