@@ -128,10 +128,6 @@ async def nothing_counted_twice_or_missed(stage: Stage, accounts: Accounts) -> N
         wanted = _by_brute_force(payments, activity, refused, number)
         read = receipt["values"]
         wrong = {name: f"read {read[name]}, brute force {value}" for name, value in wanted.items() if read[name] != value}
-        import os
-        if wrong and os.environ.get("DEBUGX"):
-            import pickle
-            pickle.dump(dict(payments=await stage.read("payments"), activity=await stage.read("activity"), decisions=await stage.read("decisions"), profiles=await stage.read("profiles"), wrong=wrong, number=number, refused=refused), open("/tmp/st/dump.pkl","wb"))
         assert not wrong and not receipt["unknown"], f"probe {number}: {wrong}, unknown {receipt['unknown']}"
         accounts.values += len(wanted)
     accounts.probes = sent
