@@ -48,7 +48,7 @@ class Field:
 
     ``name`` as rules write it (``payer.id``); ``attr`` the attribute of the decoded event (``payer_id``);
     ``path`` where the producer's JSON has it, outermost key first; ``unit`` for times and durations sent as numbers
-    ("ms" or "s"), None for RFC 3339 text.
+    ("ms" or "s"), None for RFC 3339 text; ``rotates``: every attempt brings another value, so different values tell nothing.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Field:
     source: Provenance | None = None
     currency_path: tuple[str, ...] | None = None
     place: Place | None = None
+    rotates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,29 @@ class InForce:
     params: Mapping[str, Any]
     mode: Mode
     notes: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """An obligation that the law, or an agreement, puts on us; rules name it by ``duty:``.
+
+    ``number entity window action`` say it as its source does, as text; ``evidence`` how sure the source is; ``effective``: the
+    first day (ISO date); ``elsewhere``: who meets it where no rule can, None where rules are to.
+    """
+
+    name: str
+    title: str
+    kind: str
+    source: str
+    evidence: tuple[str, ...]
+    effective: str | None = None
+    number: str | None = None
+    entity: str | None = None
+    window: str | None = None
+    action: str | None = None
+    elsewhere: str | None = None
+    about: str | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,27 @@ from datetime import date
 
 from risk.declared import Feature, Policy
 from risk.events import Schema
-from risk.language.checks import live_rules_have_tests, messages, past_dates, same_conditions, score_without_model, unused
+from risk.language.checks import (
+    duties,
+    live_rules_have_tests,
+    messages,
+    past_dates,
+    provenance_allow,
+    provenance_distinct,
+    provenance_exemption,
+    provenance_suppression,
+    same_conditions,
+    score_without_model,
+    unused,
+)  # fmt: skip
+from risk.language.checks.provenance import Grounds
 from risk.language.condition import Node as Condition
 from risk.language.condition import canonical, lists_in, names_in, params_in
 from risk.language.conditions import Names, all_names, checked, expanded
 from risk.language.problems import did_you_mean, in_order
 from risk.language.ruleset import Case, CheckedRule, CheckedWhere, Counts, Override, RuleSet, Segment
 from risk.language.sections.cases import read_cases
+from risk.language.sections.duties import read_duties
 from risk.language.sections.events import read_events
 from risk.language.sections.features import Draft, read_features
 from risk.language.sections.keys import as_block
@@ -31,7 +45,7 @@ from risk.language.sections.rules import RuleDraft, read_rules
 from risk.language.source import Block, Node, Problems, Scalar, read, where
 from risk.language.versions import Reads, rule_version
 
-SECTIONS = ("events", "lists", "macros", "features", "rules", "segments", "overrides", "policy", "model")
+SECTIONS = ("events", "lists", "macros", "features", "rules", "segments", "overrides", "policy", "model", "duties")
 
 
 @dataclass
@@ -165,6 +179,7 @@ class Loading:
         self.used.names |= seen
 
     def _rules(self) -> None:
+        self.duties = read_duties(self._of("duties"), self.problems)
         self.drafts: dict[str, RuleDraft] = read_rules(self._of("rules"), self.types, self.policy, self.problems)
         self.checked: dict[str, CheckedRule] = {}
         self.meanings: dict[str, str] = {}
@@ -223,6 +238,8 @@ class Loading:
         for draft in self.drafts.values():
             score_without_model.check(draft, bool(self._of("model")), self.problems)
         same_conditions.check(self.drafts, self.meanings, self.checked, self.problems)
+        duties.check(self.drafts.values(), self.duties, (key.text for key, _ in self._of("duties")), self.problems)
+        self._provenance()
         if today is not None:
             past_dates.check(self.drafts, self._of("lists"), self.overrides, today, self.problems)
         if self.problems.errors:
@@ -237,6 +254,24 @@ class Loading:
             name: [key for key, _ in block] for name, draft in self.drafts.items() if isinstance(block := draft.block.get("params"), Block)
         }
         unused.check(keys, params, self.used, self.problems)
+
+    def _provenance(self) -> None:
+        """Nothing is let off by what the customer or the device may choose. Only what is right otherwise is looked at."""
+        grounds = Grounds(self.types, self.features, self.macros, {name: where.node for name, where in self.wheres.items()})
+        for name in self.checked:
+            provenance_allow.check(self.drafts[name], grounds, self.problems)
+            provenance_exemption.check(self.drafts[name], grounds, self.problems)
+        for key, node in self._of("features"):
+            feature = self.features.get(key.text)
+            if feature is not None:
+                provenance_distinct.check(feature, node, grounds, self.problems)
+                where = self.wheres.get(feature.name)
+                written = node.get("where") if isinstance(node, Block) else None
+                if where is not None and isinstance(written, Scalar):
+                    provenance_exemption.check_where(feature.name, where.node, written, feature.of, grounds, self.problems)
+        for override in self.overrides:
+            if override.rule in self.checked:
+                provenance_suppression.check(override, self.drafts[override.rule], self.segments, grounds, self.problems)
 
     def _ruleset(self) -> RuleSet:
         final = {name: replace(each, rule=replace(each.rule, version=self._version(name, each))) for name, each in self.checked.items()}
@@ -254,6 +289,7 @@ class Loading:
             },
             overrides=self.overrides,
             model=self.model,
+            duties=self.duties,
             cases=self.cases,
             sources=self.sources,
             warnings=self.told,

@@ -20,7 +20,7 @@ FIELDS_MAX = 400
 FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*){0,5}\Z")
 SIMPLE = ("text", "texts", "int", "number", "bool", "time", "duration", "country", "money")
 EVENT_KEYS = ("decide", "default", "like", "ignore", "fields", "example", "derive", "about")
-FIELD_KEYS = ("type", "from", "currency", "minor", "unit", "source", "about")
+FIELD_KEYS = ("type", "from", "currency", "minor", "unit", "source", "rotates", "about")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,12 @@ def _long_field(key: Scalar, block: Block, problems: Problems) -> Field | None:
     if unit and field.type.kind not in ("time", "duration"):
         problems.error("E222", block.key("unit"), f"`unit` is for times and durations; `{key.text}` is {field.type.kind}")
     source = keys.word("source", get_args(Provenance), "attested") if "source" in keys else None
-    return replace(field, unit=cast('Literal["ms", "s"] | None', unit), source=cast("Provenance | None", source))
+    return replace(
+        field,
+        unit=cast('Literal["ms", "s"] | None', unit),
+        source=cast("Provenance | None", source),
+        rotates=keys.flag("rotates"),
+    )
 
 
 def _path(keys: Keys, key: str) -> tuple[str, ...] | None:
