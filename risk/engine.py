@@ -19,6 +19,7 @@ from risk.policy import UNCHANGED, Weighing
 from risk.profiles import Layout, Profile, Touch
 
 RELEASING_OUTCOMES = frozenset({"declined", "reversed", "expired"})
+NOTHING: Mapping[str, str] = {}
 RESTORING_OUTCOMES = frozenset({"approved"})
 
 
@@ -72,6 +73,7 @@ class Engine:
         self.schema = ruleset.schema
         types = ruleset.schema.types
         reads = {name: ruleset.reads(name) if kind.decide else () for name, kind in types.items()}
+        self._always_covered = not since
         self.layout = Layout(ruleset.features, types, reads, ruleset.predicate, since or {})
         self.plans: dict[str, Plan] = {name: Plan(ruleset, self.layout, name) for name in types}
         self.version: Version | None = None
@@ -100,13 +102,16 @@ class Engine:
         values: Sequence[Any],
         late_touches: Sequence[int] = (),
         given_score: float | None = None,
+        *,
+        complete: bool = False,
     ) -> Outcome:
         """Judge a payment by the values its profiles answered; None among them is unknown.
 
         ``late_touches``: indexes of touches whose answer did not come in time: the decision is then degraded.
+        ``complete``: every profile was there to answer, so that only a value not yet covered can be unknown.
         """
         assert plan.judge is not None and plan.weighing is not None
-        unknown = self._causes(plan, e, values, late_touches) if None in values else {}
+        unknown = self._causes(plan, e, values, late_touches) if not (complete and self._always_covered) and None in values else NOTHING
         failed, score, inputs = False, given_score, None
         if given_score is None and plan.score is not None:
             try:

@@ -40,6 +40,8 @@ class Weighing:
         self._points = tuple(r.score for r in rules)
         self._any_group = any(r.group for r in rules)
         self._any_trust = any(r.trust for r in rules)
+        self._can_act_unknown = any(action is not None for action in self._on_missing)
+        self._plain = tuple(self._plain_of(r) for r in rules)
 
     def points_of(self, model_score: float | None) -> int:
         """Points that the model's score is worth; unknown is worth none."""
@@ -75,6 +77,10 @@ class Weighing:
         ``rollout_keys``: for each rule the value of its ``rollout_by`` field (only read for rules with a share).
         ``degraded``: decided without all its values; ``failed``: a rule or the model raised; ``modes``: of rules that are overridden.
         """
+        if not ((unknown and self._can_act_unknown) or degraded or failed or modes):
+            plain = self._plain_ruling(fired, model_score)
+            if plain is not None:
+                return plain
         acting: list[int] = []
         would_be: list[int] = []
         forced: dict[int, str | None] = {}
@@ -104,6 +110,41 @@ class Weighing:
         if ruling.action != self.mildest and not ruling.reasons:
             ruling.reasons.append(HIDDEN_REASON)
         return ruling
+
+    def _plain_of(self, rule: Rule) -> tuple[int, int, tuple[str, ...]] | None:
+        """Points, strictness and public reasons of a rule that asks for nothing else: most rules, on most payments."""
+        special = rule.mode != "live" or rule.rollout < 1.0 or rule.group or rule.trust or rule.unless_possible
+        if special or rule.obligations or rule.report or self._any_trust:
+            return None
+        reasons = (HIDDEN_REASON,) if rule.confidential and rule.reasons else rule.reasons
+        return rule.score, 0 if rule.then is None else self.strictness[rule.then], reasons
+
+    def _plain_ruling(self, fired: Sequence[int], model_score: float | None) -> Ruling | None:
+        """What ``rule_on`` says where only plain rules fired, without its detours; None where one is not plain."""
+        score, rank = self.points_of(model_score), 0
+        reasons: list[str] = []
+        plain = self._plain
+        for i in fired:
+            found = plain[i]
+            if found is None:
+                return None
+            points, strictness, public = found
+            score += points
+            if strictness > rank:
+                rank = strictness
+            for reason in public:
+                if reason not in reasons:
+                    reasons.append(reason)
+        if score > SCORE_MAX:
+            score = SCORE_MAX
+        band = self.band_of(score)
+        if band is not None and self.strictness[band] > rank:
+            rank = self.strictness[band]
+        if rank == 0:
+            reasons = []
+        elif not reasons:
+            reasons = [HIDDEN_REASON]
+        return Ruling(self.policy.actions[rank], score, list(fired), reasons=reasons)
 
     def _live_with(self, modes: Mapping[int, str]) -> tuple[bool, ...]:
         return tuple(modes[i] == "live" if i in modes else live for i, live in enumerate(self._live))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from risk.decisions import Outcome
+from risk.declared import Rule
 from streams.lane import Written
 from streams.metrics import Metrics
 
@@ -14,14 +15,36 @@ if TYPE_CHECKING:
     from streams.worker import Worker
 
 
-def count_decision(metrics: Metrics, outcome: Outcome, late: bool, occurred_ms: int, decided_ms: int, seconds: float) -> None:
+class RuleTally:
+    """Hits and unknowns of the rules of one event type, counted by index; told by name at a scrape."""
+
+    __slots__ = ("rules", "hits", "unknowns")
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = rules
+        self.hits = [0] * len(rules)
+        self.unknowns = [0] * len(rules)
+
+    def tell(self, metrics: Metrics) -> None:
+        """Add what was counted to the metrics, and begin anew."""
+        for i, rule in enumerate(self.rules):
+            if self.hits[i]:
+                metrics.add("risk_rule_hits_total", rule.name, rule.mode, by=self.hits[i])
+            if self.unknowns[i]:
+                metrics.add("risk_rule_unknowns_total", rule.name, by=self.unknowns[i])
+            self.hits[i] = self.unknowns[i] = 0
+
+
+def count_decision(
+    metrics: Metrics, tally: RuleTally, outcome: Outcome, late: bool, occurred_ms: int, decided_ms: int, seconds: float
+) -> None:
     """One payment decided; ``seconds`` is what judging and writing it took."""
-    rules = outcome.rules
     metrics.add("risk_decisions_total", outcome.ruling.action)
+    hits = tally.hits
     for i in outcome.fired:
-        metrics.add("risk_rule_hits_total", rules[i].name, rules[i].mode)
+        hits[i] += 1
     for i in outcome.unknown_rules:
-        metrics.add("risk_rule_unknowns_total", rules[i].name)
+        tally.unknowns[i] += 1
     for name, cause in outcome.unknown.items():
         metrics.add("risk_values_unknown_total", name, cause)
     if outcome.degraded:
@@ -48,6 +71,8 @@ def count_written(metrics: Metrics, rows: Iterable[Written]) -> None:
 def measure(worker: Worker) -> None:
     """Bring the gauges up to date, for a scrape."""
     metrics = worker.metrics
+    for tally in worker.tallies.values():
+        tally.tell(metrics)
     for tp, source in worker.heads.sources.items():
         high = worker.consumer.highwater(tp) or 0
         metrics.set("risk_consumer_lag", max(0, high - source.received), tp.topic, str(tp.partition))

@@ -21,13 +21,21 @@ if TYPE_CHECKING:
 
 
 def decide(
-    worker: Worker, shard: Shard, source: Source, item: Item, plan: Plan, tid: int, values: Sequence[Any], late_touches: Sequence[int] = ()
+    worker: Worker,
+    shard: Shard,
+    source: Source,
+    item: Item,
+    plan: Plan,
+    tid: int,
+    values: Sequence[Any],
+    late_touches: Sequence[int] = (),
+    complete: bool = False,
 ) -> None:
     """Decide one payment and put it on its partition's lane."""
     started = time.perf_counter()
     engine, record, event = worker.engine, item.record, item.event
     assert not isinstance(event, Exception)
-    outcome = engine.decide(plan, event, values, late_touches)
+    outcome = engine.decide(plan, event, values, late_touches, complete=complete)
     decided_ms = int(time.time() * 1000)
     late = decided_ms - record.timestamp > worker.settings.deadline_ms
     raw = engine.schema.to_json(event) if item.extras else record.value
@@ -44,7 +52,7 @@ def decide(
         release(worker, source, item.offset, plan, event, tid)
     if outcome.inputs is not None:
         worker.teaching.offer(event.payment_id, outcome.inputs, event.occurred_at, ruling.action == worker.mildest)
-    count_decision(worker.metrics, outcome, late, event.occurred_at, decided_ms, time.perf_counter() - started)
+    count_decision(worker.metrics, worker.tallies[plan.event], outcome, late, event.occurred_at, decided_ms, time.perf_counter() - started)
 
 
 def decide_waiting(worker: Worker, waiting: Waiting) -> None:

@@ -78,7 +78,7 @@ def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, eve
     answered = ledger.answer_to(source.tp.topic, offset, event.payment_id) if ledger.answered else None
     values: list[Any] = []
     homes: set[int] = set()
-    missing = _touch_all(worker, shard, source, item, event, plan, tid, values, homes, want=answered is None)
+    missing, complete = _touch_all(worker, shard, source, item, event, plan, tid, values, homes, want=answered is None)
     source.begin(offset, (1 if answered is not None else 2) + len(homes))
     if homes:
         worker.courier.tie(homes, source, offset)
@@ -88,7 +88,7 @@ def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, eve
     elif missing:
         _wait(worker, Waiting(source, item, plan, tid, values, missing, time.monotonic() * 1000))
     else:
-        decide(worker, shard, source, item, plan, tid, values)
+        decide(worker, shard, source, item, plan, tid, values, complete=complete)
 
 
 def _wait(worker: Worker, waiting: Waiting) -> None:
@@ -109,17 +109,19 @@ def _touch_all(
     values: list[Any],
     homes: set[int],
     want: bool,
-) -> set[int]:
+) -> tuple[set[int], bool]:
     """Touch every profile of the event and put the answers into ``values``.
 
-    ``homes`` collects the partitions that touches were sent to; returns the numbers of the touches whose answer is still to come.
+    ``homes`` collects the partitions that touches were sent to. Returns the numbers of the touches whose answer is still to come, and
+    whether every profile was here to answer.
     """
     t, code, offset, partitions = event.occurred_at, source.code, item.offset, worker.partitions
-    shards, missing = worker.shards, set()
+    shards, missing, complete = worker.shards, set(), True
     for number, (key, row) in enumerate(plan.route(event)):
         touch = plan.touches[number]
         if key is None:
             values.extend([None] * len(touch.features))
+            complete = False
             continue
         home = partition_of(touch.kind, key, partitions) if partitions > 1 else 0
         owner = shards.get(home)
@@ -135,7 +137,8 @@ def _touch_all(
         if asked:
             missing.add(number)
         values.extend([None] * len(touch.features))
-    return missing
+        complete = False
+    return missing, complete
 
 
 def dead_letter(worker: Worker, shard: Shard, source: Source, item: Item, error: BadEvent) -> None:

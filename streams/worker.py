@@ -17,7 +17,7 @@ from faust.types import TP
 
 from risk.engine import Engine
 from risk.events import BadEvent, Event
-from streams.counting import count_written
+from streams.counting import RuleTally, count_written
 from streams.courier import Courier
 from streams.decide import decide_waiting
 from streams.keeping import Keeping
@@ -89,6 +89,7 @@ class Worker:
         self.pending = Pending()
         self.ownership = Ownership(self)
         self.keeping = Keeping(self)
+        self.tallies = {plan.event: RuleTally(plan.rules) for plan in engine.plans.values()}
         self.touched_locally = self.touched_remotely = 0
         self._begin = begin
         self._begun: Stoppable | None = None
