@@ -10,6 +10,7 @@ import dataclasses
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from risk.language import RuleSet, load
 from risk.language.cases import script_of
 from risk.language.functions import CONDITION_FUNCTIONS, VALUE_FUNCTIONS
 from risk.language.loading import SECTIONS
-from risk.language.sections import cases, events, features, lists, model, overrides, policy, rules
+from risk.language.sections import cases, duties, events, features, lists, model, overrides, policy, rules
 from risk.refusals import REASONS
 from risk.sources import rule_files
 from streams import settings, tables, topics
@@ -47,6 +48,7 @@ KEYS: dict[str, Iterable[str]] = {
     "case": cases.CASE_KEYS,
     "step": cases.STEP_KEYS,
     "expect": cases.EXPECT_KEYS,
+    "duty": duties.DUTY_KEYS,
     "override": overrides.OVERRIDE_KEYS,
     "policy": policy.POLICY_KEYS,
     "model": model.MODEL_KEYS,
@@ -93,9 +95,7 @@ def test_every_key_of_a_rule_file_is_in_the_reference_and_no_other(name: str) ->
 
 
 def test_every_hand_written_table_is_checked() -> None:
-    assert re.findall(r"<!-- keys: ([a-z]+) -->", text("docs/rules.md")) == list(dict.fromkeys(KEYS)) or set(
-        re.findall(r"<!-- keys: ([a-z]+) -->", text("docs/rules.md"))
-    ) == set(KEYS)
+    assert sorted(re.findall(r"<!-- keys: ([a-z]+) -->", text("docs/rules.md"))) == sorted(KEYS)
 
 
 def test_every_command_and_option_is_documented() -> None:
@@ -270,18 +270,27 @@ def test_the_reader_of_decisions_that_is_shown_skips_markers_and_void_records() 
     assert [space["decision"](record) for record in stream] == [None, "a", None, None, "b", "c"]  # type: ignore[operator]
 
 
-def test_figures_of_the_readme_are_those_of_the_commands_they_name() -> None:
+def test_the_commands_of_the_readme_end_as_it_says() -> None:
+    said = re.findall(r"^risk (check|test) rules(?: --rule (\w+))? +# ends with: (.*)$", text("README.md"), re.MULTILINE)
+    assert len(said) == 2
+    for command, rule, end in said:
+        typed = [sys.executable, "-c", "from streams.cli import main; main()", command, "rules", *(["--rule", rule] if rule else [])]
+        done = subprocess.run(typed, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.rstrip().endswith(end), done.stdout[-300:]
+
+
+def test_the_first_change_of_the_readme_breaks_the_promise_that_it_shows() -> None:
     readme = text("README.md")
-    for command, said in re.findall(r"^risk (check rules|test rules --rule \w+) +# (.*)$", readme, re.MULTILINE):
-        done = subprocess.run(["risk", *command.split()], cwd=ROOT, capture_output=True, text=True, env=_path(), check=False)
-        assert done.stdout.strip().splitlines()[-1] == said
-
-
-def _path() -> dict[str, str]:
-    import os
-    import sys
-
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    file, old, new = re.findall(r"Open `(.*?)` and change `(.*?)` to `(.*?)`", readme)[0]
+    changed = [
+        (path, raw.replace(old.encode(), new.encode(), 1) if f"rules/{path}" == file else raw) for path, raw in rule_files(ROOT / "rules")
+    ]
+    name, promise = re.findall(r"^(\w+)  \(.*?\)\n   FAIL (.*)$", readme, re.MULTILINE)[0]
+    failed = {result.case.it: result for result in run(load(changed), name) if result.failed}
+    assert promise in failed
+    shown = [line.split(maxsplit=1)[1] for line in re.findall(r"^        (?:yes|no) .*$", readme, re.MULTILINE)]
+    terms = [f"{term:<44}  {values}" for _, term, values in failed[promise].terms]
+    assert shown == terms[: len(shown)]
 
 
 def test_rule_files_are_read_from_the_whole_folder_as_the_reference_says() -> None:
