@@ -48,7 +48,8 @@ class Field:
 
     ``name`` as rules write it (``payer.id``); ``attr`` the attribute of the decoded event (``payer_id``);
     ``path`` where the producer's JSON has it, outermost key first; ``unit`` for times and durations sent as numbers
-    ("ms" or "s"), None for RFC 3339 text; ``rotates``: every attempt brings another value, so different values tell nothing.
+    ("ms" or "s"), None for RFC 3339 text; ``rotates``: every attempt brings another value, so different values tell nothing;
+    ``derived``: the canonical text of what it is computed from; such a field is in no message, and its ``path`` is empty.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Field:
     currency_path: tuple[str, ...] | None = None
     place: Place | None = None
     rotates: bool = False
+    derived: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ class EventType:
     ignore: tuple[str, ...] = ()
     example: Mapping[str, Any] = field(default_factory=dict)
     place: Place | None = None
+
+    @property
+    def sent(self) -> tuple[Field, ...]:
+        """The fields that messages have: all but the derived ones."""
+        return tuple(each for each in self.fields.values() if each.derived is None)
 
 
 @dataclass(frozen=True, slots=True)

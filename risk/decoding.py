@@ -19,7 +19,7 @@ from risk.cards import DIGITS_MIN, holds_card, may_hold
 from risk.declared import EventType, Field
 from risk.money import DECIMALS
 from risk.refusals import BadEvent, Slot
-from risk.shapes import Event, Leaf, Node, flat_struct, has_currency, tree_of, wire_struct
+from risk.shapes import NOTHING_DERIVED, Derivations, Event, Leaf, Node, flat_struct, has_currency, tree_of, wire_struct
 
 EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 COUNTRIES: Final = frozenset(chr(a) + chr(b) for a in range(65, 91) for b in range(65, 91))
@@ -32,9 +32,9 @@ class Wire:
     ``flat(received_ms) -> Event``; ``nest(event)`` makes a ``lenient`` struct, ready to be written.
     """
 
-    def __init__(self, event: EventType, tagged: bool) -> None:
+    def __init__(self, event: EventType, tagged: bool, derived: Derivations = NOTHING_DERIVED) -> None:
         self.tree = tree_of(event, tagged)
-        self.struct = flat_struct(event)
+        self.struct = flat_struct(event, derived)
         flat = _compile_flat(event, self.tree, self.struct)
         tag = event.name if tagged else None
         self.strict = wire_struct(self.tree, event.name, True, tag, flat)
@@ -78,7 +78,7 @@ def _compile_flat(event: EventType, tree: Node, struct: type[Event]) -> Callable
     source.constants.update(may_hold=may_hold, refuse_cards=_refuse_cards, join="\n".join)
     source.say(0, "def flat(w, received_ms):")
     _say_reads(source, tree, "w", 1)
-    for field in event.fields.values():
+    for field in event.sent:
         if field.type.kind == "money" and field.currency_path is not None:
             _say_currency(source, field)
         if field.name in refusals.CLOCKED and field.type.kind == "time":
@@ -87,12 +87,12 @@ def _compile_flat(event: EventType, tree: Node, struct: type[Event]) -> Callable
             source.say(1, f"if received_ms is not None and {there}{value} > received_ms + {refusals.FUTURE_MAX_MS}:")
             source.say(2, f"raise late({source.constant(field)}, {value}, received_ms)")
     arguments = []
-    for field in sorted(event.fields.values(), key=lambda field: field.optional):  # as flat_struct has them
+    for field in sorted(event.sent, key=lambda field: field.optional):  # as flat_struct has them
         arguments.append(source.variables[Slot(field)])
         if has_currency(field):
             arguments.append(source.variables[Slot(field, is_currency=True)])
     source.say(1, f"e = Struct({', '.join(arguments)})")
-    texts = tuple(field for field in event.fields.values() if field.type.kind in ("id", "text", "texts"))
+    texts = tuple(field for field in event.sent if field.type.kind in ("id", "text", "texts"))
     if texts:
         lines = ", ".join(_line(field, source.variables[Slot(field)]) for field in texts)
         source.say(1, f"if may_hold(join([{lines}])):")

@@ -20,7 +20,7 @@ from risk.decoding import Wire
 from risk.given import given
 from risk.money import Money
 from risk.refusals import MESSAGE_MAX_BYTES, REASONS, BadEvent, card_refusal, choices, shown
-from risk.shapes import TAG, Event, Leaf, Node, SchemaError, attr_of, explain
+from risk.shapes import NOTHING_DERIVED, TAG, Derivations, Event, Leaf, Node, SchemaError, attr_of, explain
 
 __all__ = ["MESSAGE_MAX_BYTES", "REASONS", "BadEvent", "Event", "Money", "Schema", "SchemaError", "attr_of", "content_hash"]
 
@@ -41,8 +41,8 @@ class Schema:
     ``extra_fields`` counts the unknown fields of all decoded events, ``extra_messages`` the events that had any.
     """
 
-    def __init__(self, event_types: Mapping[str, EventType]) -> None:
-        """Raises SchemaError."""
+    def __init__(self, event_types: Mapping[str, EventType], derived: Mapping[str, Derivations] | None = None) -> None:
+        """``derived``: by event type, what computes its derived fields. Raises SchemaError."""
         self.types: Mapping[str, EventType] = dict(event_types)
         self.extra_fields = 0
         self.extra_messages = 0
@@ -52,9 +52,10 @@ class Schema:
         self.default = defaults[0] if defaults else None
         # The key `event` is a field like any other only where there is one type, and it reads it.
         self._one_type_untagged = len(self.types) == len(defaults) == 1 and any(
-            field.path[:1] == (TAG,) for field in self.types[defaults[0]].fields.values()
+            field.path[:1] == (TAG,) for field in self.types[defaults[0]].sent
         )
-        self._wires = {name: Wire(event, tagged=not self._one_type_untagged) for name, event in self.types.items()}
+        computed, tagged = derived or {}, not self._one_type_untagged
+        self._wires = {name: Wire(event, tagged, computed.get(name, NOTHING_DERIVED)) for name, event in self.types.items()}
         self._lenient = {name: msgspec.json.Decoder(wire.lenient) for name, wire in self._wires.items()}
         self._strict: Any = None
         if self._wires:
@@ -149,10 +150,10 @@ class Schema:
         """
         event = self.types[name]
         for key in values:
-            if key not in event.fields:
+            if key not in event.fields or event.fields[key].derived is not None:
                 raise BadEvent("bad_value", f"{key}: event type {name} has no such field")
         attrs: dict[str, Any] = {}
-        for field in event.fields.values():
+        for field in event.sent:
             attrs.update(given(field, values.get(field.name)))
         wanted = self.struct(name)(**attrs)
         try:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime
 import keyword
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
@@ -21,6 +22,9 @@ from risk.declared import EventType, Field
 from risk.money import AMOUNT_MAX_MINOR, DECIMALS
 from risk.refusals import BadEvent, Slot
 
+Derivations = Mapping[str, Callable[[Any], Any]]
+"""By attribute, the functions of an event that compute its derived fields."""
+NOTHING_DERIVED: Final[Derivations] = MappingProxyType({})
 TAG: Final = "event"
 """The JSON key that says which event type a message is."""
 
@@ -47,6 +51,19 @@ def attr_of(name: str) -> str:
     """The attribute of a field: ``attr_of("payer.id") == "payer_id"``; a word of Python gets an underscore after it."""
     attr = name.replace(".", "_")
     return f"{attr}_" if keyword.iskeyword(attr) or attr in (TAG, "event_type") else attr
+
+
+class Derived:
+    """An attribute that is computed when it is first read, and kept: a derived field of an event."""
+
+    def __init__(self, attr: str, make: Callable[[Any], Any]) -> None:
+        self.attr, self.make = attr, make
+
+    def __get__(self, event: Any, owner: Any = None) -> Any:
+        if event is None:
+            return self
+        made = event.__dict__[self.attr] = self.make(event)
+        return made
 
 
 class Leaf:
@@ -112,7 +129,7 @@ _FLAT: Final[dict[str, type]] = {"int": int, "time": int, "duration": int, "mone
 def tree_of(event: EventType, tagged: bool) -> Node:
     """The producer's JSON of an event type, from the paths of its fields. Raises SchemaError."""
     root = Node()
-    for field in event.fields.values():
+    for field in event.sent:
         if field.type.kind == "enum" and not field.type.values:
             raise SchemaError(event.name, field.name, "an enumeration needs its values")
         _plant(event, root, field.path, Slot(field))
@@ -171,12 +188,15 @@ def _ignore(event: EventType, root: Node, name: str) -> None:
     node.ignored.add(keys[-1])
 
 
-def flat_struct(event: EventType) -> type[Event]:
-    """The flat event of an event type: required attributes first (a struct's defaults come last)."""
+def flat_struct(event: EventType, derived: Derivations = NOTHING_DERIVED) -> type[Event]:
+    """The flat event of an event type: required attributes first (a struct's defaults come last).
+
+    ``derived``: by attribute, what computes the derived fields. They are no part of the struct: neither written nor compared.
+    """
     required: list[Any] = []
     optional: list[Any] = []
     owner: dict[str, str] = {}
-    for field in event.fields.values():
+    for field in event.sent:
         attrs = [(field.attr, _flat_type(field))]
         if has_currency(field):
             attrs.append((f"{field.attr}_currency", str))
@@ -191,9 +211,14 @@ def flat_struct(event: EventType) -> type[Event]:
         "".join(word.title() for word in event.name.split("_")),
         required + optional,
         bases=(Event,),
-        namespace={"event_type": event.name, "__doc__": f"Event type {event.name}."},
+        namespace={
+            "event_type": event.name,
+            "__doc__": f"Event type {event.name}.",
+            **{attr: Derived(attr, make) for attr, make in derived.items()},
+        },
+        dict=bool(derived),
         frozen=True,
-        gc=False,
+        gc=bool(derived),  # what has a dictionary must be seen by the collector
         omit_defaults=True,
         tag_field=TAG,
         tag=event.name,

@@ -14,12 +14,12 @@ from typing import Any, Protocol, cast
 from risk.declared import InForce, Rule
 from risk.language.codegen import Writer
 from risk.language.fetching import Source, parts_of, shared
-from risk.language.meaning import AllOf, Applied, Condition, Read
+from risk.language.meaning import AllOf, Applied, Condition, Read, Value
 from risk.language.nodes import Node
 from risk.language.overriding import Heads, Overridden, Overriding, Situation
 from risk.language.render import Term, read_by, terms_of
 from risk.language.scope import Scope
-from risk.language.typecheck import meaning
+from risk.language.typecheck import check_value, meaning
 
 Answers = tuple[list[int], list[int]]
 """Indexes of the rules that fired, and of those that are unknown."""
@@ -119,7 +119,7 @@ class Judge:
     def _source(self, rules: Iterable[int]) -> Source:
         """What the code of these rules reads, their segments included."""
         numbers = list(rules)
-        conditions = [self._meanings[i] for i in numbers]
+        conditions: list[Condition | Value] = [self._meanings[i] for i in numbers]
         segments = {each.segment for i in numbers if i in self.overridden for each in self.overridden[i].overrides}
         return _source([*conditions, *(each for each in segments if each is not None)], self._slots, self._lists)
 
@@ -181,6 +181,22 @@ def compile_predicate(
     return cast(Callable[[Any], bool], _function(_def("predicate", [*made.head, f"return {code}"], "e"), made.namespace))
 
 
+def compile_value(node: Node, scope: Scope) -> Callable[[Any], Any]:
+    """A function of the event that gives a derived field: None where it cannot be known, or never happened."""
+    found, _ = check_value(node, scope)
+    assert found is not None
+    made = _source([found], {}, {})
+    writer = Writer(made, {})
+    if isinstance(found, Condition):
+        holds, fails = (writer.condition(found, want, True)[0] for want in (True, False))
+        body = [f"return True if {holds} else False if {fails} else None"]
+    else:
+        code, guards = writer.value(found)
+        there = " and ".join(asked for asked, _ in guards)
+        body = [f"x = {code} if {there} else None" if there else f"x = {code}", f"return x{' if x == x else None' if found.never else ''}"]
+    return _function(_def("derived", [*made.head, *body], "e"), made.namespace)
+
+
 def _all_there(struct: type[Any], scopes: Sequence[Scope], trees: Sequence[Node]) -> None:
     """Every field that is read is an attribute of the event: a scope made for another event type would fail at run time only."""
     for scope, tree in zip(scopes, trees, strict=True):
@@ -190,7 +206,7 @@ def _all_there(struct: type[Any], scopes: Sequence[Scope], trees: Sequence[Node]
             assert symbol.kind != "field" or hasattr(struct, attr), f"{struct.__name__} has no attribute {attr}"
 
 
-def _source(conditions: Sequence[Condition], slots: Mapping[str, int], lists: Mapping[str, frozenset[Any]]) -> Source:
+def _source(conditions: Sequence[Condition | Value], slots: Mapping[str, int], lists: Mapping[str, frozenset[Any]]) -> Source:
     uses: Counter[str] = Counter()
     calls: Counter[Applied] = Counter()
     for condition in conditions:

@@ -32,6 +32,7 @@ from risk.language.conditions import Names, all_names, checked, expanded
 from risk.language.problems import did_you_mean, in_order
 from risk.language.ruleset import Case, CheckedRule, CheckedWhere, Counts, Override, RuleSet, Segment
 from risk.language.sections.cases import read_cases
+from risk.language.sections.derive import derived_by
 from risk.language.sections.duties import read_duties
 from risk.language.sections.events import read_events
 from risk.language.sections.features import Draft, read_features
@@ -132,8 +133,9 @@ class Loading:
         broken |= {key.text for key, _ in self._of("features") if key.text not in features}
         broken |= {key.text for key, _ in self._of("macros") if key.text not in self.macros}
         for _, node in self._of("events"):
-            fields = node.get("fields") if isinstance(node, Block) else None
-            broken |= {key.text for key, _ in fields} if isinstance(fields, Block) else set()
+            for part in ("fields", "derive"):
+                fields = node.get(part) if isinstance(node, Block) else None
+                broken |= {key.text for key, _ in fields} if isinstance(fields, Block) else set()
         return broken - {name for event in self.types.values() for name in event.fields}
 
     def _refuse_shared_names(self, drafts: dict[str, Draft]) -> None:
@@ -276,7 +278,7 @@ class Loading:
     def _ruleset(self) -> RuleSet:
         final = {name: replace(each, rule=replace(each.rule, version=self._version(name, each))) for name, each in self.checked.items()}
         return RuleSet(
-            schema=Schema(self.types),
+            schema=Schema(self.types, derived_by(self.types)),
             policy=self.policy,
             lists=self.lists,
             macros={name: macro.text.text for name, macro in self.macros.items()},

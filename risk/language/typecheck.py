@@ -47,12 +47,15 @@ def meaning(node: Node, scope: Scope) -> Condition:
     return found
 
 
-def value_meaning(node: Node, scope: Scope) -> Value:
-    """What a value means, for one that has no error: a derived field, a name in a message."""
+def check_value(node: Node, scope: Scope) -> tuple[Value | Condition | None, list[Fault]]:
+    """What a derived field means, a value of any type or a condition, and everything wrong with it."""
     reading = Reading(scope)
-    found = value(node, reading)
-    assert found is not None and not reading.faults, f"not checked: {canonical(node)}: {reading.faults}"
-    return found
+    try:
+        found = condition(node, reading) if _is_condition(node, reading) else value(node, reading)
+    except TooLarge:
+        found = None
+    lints.structure(node, reading)
+    return found, sorted(reading.faults, key=_place)
 
 
 def _read(node: Node, reading: Reading) -> Condition | Value | None:

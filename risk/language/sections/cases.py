@@ -10,6 +10,7 @@ from risk.language.condition import Fault, literal
 from risk.language.conditions import SCORE
 from risk.language.problems import did_you_mean, one_of
 from risk.language.ruleset import Case
+from risk.language.sections.derive import NOT_SENT
 from risk.language.sections.events import read_value
 from risk.language.sections.keys import Keys, as_block, duration_ms, moment_ms
 from risk.language.sections.policy import check_action
@@ -138,6 +139,8 @@ class _CaseReading:
                 self._step(key, value)
             elif key.text == SCORE:
                 self._number(key, value)
+            elif key.text in fields and fields[key.text].derived is not None:
+                self.problems.error("E420", key, f"`{key.text}` is derived, so a test cannot set it", NOT_SENT)
             elif key.text in fields:
                 self._field(fields[key.text], value)
             else:

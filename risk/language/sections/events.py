@@ -11,6 +11,7 @@ from typing import Any, Literal, cast, get_args
 from risk.declared import EventType, Field, FieldType, Provenance
 from risk.language.condition import Fault
 from risk.language.problems import did_you_mean
+from risk.language.sections.derive import NOT_SENT, read_derived
 from risk.language.sections.keys import RESERVED, Keys, as_block, check_name, shape
 from risk.language.source import Block, Items, Node, Problems, Scalar
 from risk.language.values import value_of
@@ -47,15 +48,14 @@ def _event(key: Scalar, node: Node, written: Mapping[str, Node], problems: Probl
     if block is None:
         return None
     keys = Keys(block, f"event `{key.text}`", EVENT_KEYS, problems)
-    if "derive" in keys:
-        problems.error("E010", block.key("derive"), "`derive:` is not built yet", "send the derived value as a field of its own")
     fields = _fields(keys, written, problems)
     if "fields" not in keys and "like" not in keys:
         keys.require("fields", at=key)
-    _clashes(fields, problems)
     decide = keys.flag("decide")
     needed = {"occurred_at": "time", "payment_id": "id payment"} if decide else {"occurred_at": "time"}
     _needed(key, fields, needed, keys, problems)
+    fields.update(_derived(keys, fields, written, problems))
+    _clashes(fields, problems)
     ignore = tuple(item.text for item in keys.scalars("ignore"))
     example = _example(keys, fields, problems)
     return EventType(key.text, fields, decide, keys.flag("default"), ignore, example, key.place)
@@ -94,6 +94,25 @@ def _fields(keys: Keys, written: Mapping[str, Node], problems: Problems) -> dict
     return fields
 
 
+def _derived(keys: Keys, fields: Mapping[str, Field], written: Mapping[str, Node], problems: Problems) -> dict[str, Field]:
+    """The fields of `derive:`, after those of the event that this one is `like`. Each may read those above it."""
+    like = keys.scalar("like")
+    other = written.get(like.text) if like is not None else None
+    node = other.get("derive") if isinstance(other, Block) else None
+    found: dict[str, Field] = {}
+    for key, value in node if isinstance(node, Block) else ():
+        if _named(key, quiet := Problems()):
+            field = read_derived(key.text, attr_of(key.text), key, value, {**fields, **found}, quiet)
+            if field is not None:
+                found[key.text] = field
+    for key, value in keys.mapping("derive") or ():
+        if _named(key, problems):
+            field = read_derived(key.text, attr_of(key.text), key, value, {**fields, **found}, problems)
+            if field is not None:
+                found[key.text] = field
+    return found
+
+
 def _own_fields(node: Node | None, problems: Problems) -> dict[str, Field]:
     block = as_block(node, "`fields`", problems) if node is not None else None
     fields: dict[str, Field] = {}
@@ -106,7 +125,8 @@ def _own_fields(node: Node | None, problems: Problems) -> dict[str, Field]:
     return fields
 
 
-def _field(key: Scalar, node: Node, problems: Problems) -> Field | None:
+def _named(key: Scalar, problems: Problems) -> bool:
+    """Whether a field may have this name."""
     if not FIELD_NAME.match(key.text) or keyword.iskeyword(attr_of(key.text)):
         problems.error(
             "E008",
@@ -114,7 +134,7 @@ def _field(key: Scalar, node: Node, problems: Problems) -> Field | None:
             f"`{key.text}` cannot be the name of a field",
             "a name is words of letters, digits and `_`, joined by dots: `card.country`",
         )
-        return None
+        return False
     if set(key.text.split(".")) & RESERVED:
         problems.error(
             "E008",
@@ -122,6 +142,12 @@ def _field(key: Scalar, node: Node, problems: Problems) -> Field | None:
             f"`{key.text}` holds a word of the condition language, so it cannot name a field",
             "give it another name, and say `from:` for the producer's",
         )
+        return False
+    return True
+
+
+def _field(key: Scalar, node: Node, problems: Problems) -> Field | None:
+    if not _named(key, problems):
         return None
     if isinstance(node, Items):
         problems.error("E005", node, f"the type of `{key.text}` is one line, not a list")
@@ -251,12 +277,16 @@ def _example(keys: Keys, fields: Mapping[str, Field], problems: Problems) -> dic
             if key.text in _names_written(keys):
                 continue
             problems.error("E224", key, f"`{key.text}` is not a field of {keys.owner}", did_you_mean(key.text, fields))
+        elif field.derived is not None:
+            problems.error("E224", key, f"`{key.text}` is derived, so an example cannot set it", NOT_SENT)
         else:
             value = read_value(field, node, problems)
             if value is not None:
                 example[key.text] = value
     absent = [
-        field.name for field in fields.values() if not field.optional and field.name not in (*block.entries, "payment_id", "occurred_at")
+        field.name
+        for field in fields.values()
+        if not field.optional and field.derived is None and field.name not in (*block.entries, "payment_id", "occurred_at")
     ]
     if absent:
         problems.error(
