@@ -47,7 +47,8 @@ def _prepared() -> tuple[Settings, RuleSet]:
     try:
         ruleset = load([settings.rules])
     except RuleFileError as error:
-        _stop(error.report, 2)
+        error.root = "" if str(settings.rules) == "." else settings.rules.as_posix()  # word for word what `risk check` prints
+        _stop(error.report.rstrip("\n"), 2)
     except OSError as error:
         _stop(f"RISK_RULES: {error}", 2)
     return settings, ruleset
