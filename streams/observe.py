@@ -13,7 +13,7 @@ from aiokafka.structs import ConsumerRecord
 from streams.ledger import partition_in
 from streams.source import Source
 from streams.store import Store
-from streams.wire import RELEASE, RESTORE, Answer, RemoteTouch, TouchEnvelope, decode_touches
+from streams.wire import RELEASE, RESTORE, Answer, RemoteTouch, TouchEnvelope, decode_touches, mark_of
 
 if TYPE_CHECKING:
     from streams.worker import Worker
@@ -52,7 +52,7 @@ def _apply(worker: Worker, store: Store, envelope: TouchEnvelope, touch: RemoteT
         row = adopt(row)
     if worker.ownership.applied_here(touch.source, touch.offset, store.partition):
         store.remember(touch.tid, touch.kind, touch.key, shape.role, touch.source, touch.offset)
-    values = store.observe(ours, touch.key, touch.t, touch.tid, row, touch.source, touch.offset, via)
+    values = store.observe(ours, touch.key, touch.t, touch.tid, row, mark_of(touch.t, touch.tid, touch.source, touch.offset, via))
     store.remember(touch.tid, touch.kind, touch.key, shape.role, touch.source, touch.offset)
     # values are told by their place: they mean the same only under the same rule set
     return values if envelope.ruleset == worker.engine.ruleset.hash else None

@@ -17,7 +17,7 @@ from streams.decide import decide, release
 from streams.lane import DeadLetter
 from streams.pending import Waiting
 from streams.source import Item, Source
-from streams.wire import partition_of
+from streams.wire import mark_of, partition_of
 
 if TYPE_CHECKING:
     from streams.worker import Shard, Worker
@@ -117,6 +117,7 @@ def _touch_all(
     """
     t, code, offset, partitions = event.occurred_at, source.code, item.offset, worker.partitions
     shards, missing, complete = worker.shards, set(), True
+    mark = mark_of(t, tid, code, offset, -1)
     for number, (key, row) in enumerate(plan.route(event)):
         touch = plan.touches[number]
         if key is None:
@@ -126,7 +127,7 @@ def _touch_all(
         home = partition_of(touch.kind, key, partitions) if partitions > 1 else 0
         owner = shards.get(home)
         if owner is not None:
-            values.extend(owner.store.observe(touch, key, t, tid, row, code, offset, -1))
+            values.extend(owner.store.observe(touch, key, t, tid, row, mark))
             worker.touched_locally += 1
             continue
         asked = want and bool(touch.features)

@@ -19,7 +19,7 @@ import msgspec
 
 from risk.engine import Engine
 from risk.profiles import Profile, Touch
-from streams.wire import RELEASE, RESTORE, TouchShape, encode_row
+from streams.wire import RELEASE, RESTORE, TouchShape, encode_row, mark_of, row_head
 
 Applied = tuple[int, str, str, str]
 CHUNK_ROWS = 64
@@ -90,6 +90,7 @@ class Store:
             self.kinds.update((touch.kind, {}) for touch in plan.touches)
             self._shape_of.update((touch, shape_id(touch)) for touch in plan.touches)
             self._touch_of.update(((touch.event, touch.role), touch) for touch in plan.touches)
+        self._heads = {touch: row_head(shape) for touch, shape in self._shape_of.items()}
         self._known_shapes: set[int] = set()
 
     # ------------------------------------------------------------------ asking and recording
@@ -100,8 +101,8 @@ class Store:
             held = self.kinds[kind][key] = Kept(self.engine.layout.profile(kind), b"c" + encode_row((kind, key)))
         return held
 
-    def observe(self, touch: Touch, key: str, t: int, tid: int, row: tuple[Any, ...], source: int, offset: int, via: int) -> list[Any]:
-        """The profile answers as of ``t``, then records the event, once. ``via``: offset in risk.touches, -1 when asked in process."""
+    def observe(self, touch: Touch, key: str, t: int, tid: int, row: tuple[Any, ...], mark: bytes) -> list[Any]:
+        """The profile answers as of ``t``, then records the event, once. ``mark``: where it comes from (``wire.mark_of``)."""
         held = self.kinds[touch.kind].get(key)
         if held is None:
             if not touch.records:
@@ -113,7 +114,7 @@ class Store:
         if not touch.records:
             return touch.read(held.profile, t, row, tid)
         values = touch.observe(held.profile, t, row, tid)
-        held.open += encode_row((self._shape_of[touch], t, tid, source, offset, via, row))
+        held.open += self._heads[touch] + mark + encode_row(row)
         held.rows += 1
         if not held.dirty:
             held.dirty = True
@@ -126,7 +127,7 @@ class Store:
         """Give back or take again the quota that a payment reserved; doing it twice changes nothing."""
         held = self.kept(kind, key)  # made here if need be: a result may come before its payment, and the profile remembers it
         (held.profile.release if released else held.profile.restore)(tid)
-        held.open += encode_row((RELEASE if released else RESTORE, 0, tid, source, offset, via, ()))
+        held.open += row_head(RELEASE if released else RESTORE) + mark_of(0, tid, source, offset, via) + encode_row(())
         held.rows += 1
         self._mark(held)
         if held.rows >= CHUNK_ROWS:

@@ -73,6 +73,16 @@ decode_touches = msgspec.msgpack.Decoder(TouchEnvelope).decode
 decode_answers = msgspec.msgpack.Decoder(AnswerEnvelope).decode
 
 
+def mark_of(t: int, tid: int, source: int, offset: int, via: int) -> bytes:
+    """Where a row comes from, encoded once for all profiles that an event touches: time, identity, source, offset in risk.touches."""
+    return encode_row((t, tid, source, offset, via))[1:]
+
+
+def row_head(shape: int) -> bytes:
+    """How every row of one shape begins: seven values, the shape first."""
+    return b"\x97" + encode_row(shape)
+
+
 def source_code(topic_index: int, partition: int) -> int:
     """A source partition as one small number: which input topic, which partition."""
     return topic_index * PARTITIONS_MAX + partition

@@ -13,6 +13,7 @@ import sys
 from typing import Annotated
 
 import typer
+import uvloop
 
 from risk.language import RuleFileError, RuleSet, load
 from streams.app import make_app
@@ -36,7 +37,7 @@ def worker(
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("streams").setLevel(logging.WARNING if quiet else logging.INFO)
     settings, ruleset = _prepared()
-    raise typer.Exit(asyncio.run(_run(settings, ruleset)))
+    raise typer.Exit(uvloop.run(_run(settings, ruleset)))
 
 
 def _prepared() -> tuple[Settings, RuleSet]:
