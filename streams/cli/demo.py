@@ -148,9 +148,9 @@ def _facts(settings: Settings, ruleset: RuleSet, seconds: float | None, metrics:
 
 def _last_words(show: Show, counted: Audit, figures: Figures) -> None:
     p50_ms, p99_ms, decisions, warm = figures.latency_ms()
-    without = f", without the first {WARM_UP_SECONDS:.0f} seconds" if warm else ""
+    without = f", first {WARM_UP_SECONDS:.0f} s left out" if warm else ""
     if decisions:
-        show.line(f"latency from publishing a payment to reading its decision, over {decisions:,} payments{without}")
+        show.line(f"latency: from publishing to the decision read, {decisions:,} payments{without}")
     if counted.double:
         show.line(f"{len(counted.double)} decided twice: {', '.join(counted.double[:5])}")
     if counted.lost:

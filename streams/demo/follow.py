@@ -18,7 +18,7 @@ from streams.demo.figures import Figures
 from streams.demo.page import read_page
 from streams.demo.reasons import Receipt, Teller
 
-PAGE_SECONDS = 1.0
+PAGE_SECONDS = 2.0
 PAGE_TIMEOUT = aiohttp.ClientTimeout(total=2.0)
 
 Take = Callable[[Sequence[ConsumerRecord], float], None]
@@ -79,7 +79,7 @@ def take_receipts(figures: Figures, teller: Teller) -> Take:
 
 
 async def follow_page(url: str, figures: Figures) -> None:
-    """Read the metrics page every second; a page that does not come is left out; until cancelled."""
+    """Read the metrics page every PAGE_SECONDS; a page that does not come is left out; until cancelled."""
     async with aiohttp.ClientSession(timeout=PAGE_TIMEOUT) as session:
         while True:
             try:

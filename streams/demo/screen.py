@@ -22,7 +22,8 @@ BARS = " ▁▂▃▄▅▆▇█"
 COLOURS = {"approve": "green", "challenge": "cyan", "review": "yellow", "block": "red"}
 BORDER = "bright_black"
 TALL = 34
-WIDE = 110
+TITLE_WIDTH = 60
+"""A column for rules that is narrower shows their names: those fit, and half a title says less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,14 @@ class Facts:
 def picture(view: View, facts: Facts, width: int, height: int, status: str = "") -> RenderableType:
     """The whole screen. ``status``: what is being waited for, if anything."""
     top = 10 if height >= TALL else 6
-    middle = max(7, round(height * 0.28)) if height >= 20 else 0
+    middle = max(6, round(height * 0.26)) if height >= 20 else 0
     bottom = max(3, height - 2 - top - middle)
     left = 30
     screen = Layout()
     rows = [Layout(_header(view, facts, width), size=1), Layout(name="top", size=top)]
     if middle:
         rows.append(Layout(name="middle", size=middle))
-    latest = _panel(_latest(view.latest, bottom - 2, two_lines=height >= TALL), "latest blocked and reviewed")
+    latest = _panel(_latest(view.latest, bottom - 2), "latest blocked and reviewed")
     rows += [Layout(latest, size=bottom), Layout(_footer(facts, status), size=1)]
     screen.split_column(*rows)
     chart_width = width - left - 4
@@ -60,7 +61,7 @@ def picture(view: View, facts: Facts, width: int, height: int, status: str = "")
         model = min(44, max(34, width // 3))
         screen["middle"].split_row(
             Layout(_panel(_rules(view, facts, width - model - 4, middle - 2), "rules that fired")),
-            Layout(_panel(_model(view.page, facts), "model"), size=model),
+            Layout(_panel(_model(view.page, facts), f"model (labels: {facts.label_day_seconds:g} s = 1 day)"), size=model),
         )
     return screen
 
@@ -81,8 +82,7 @@ def _header(view: View, facts: Facts, width: int) -> Text:
 
 
 def _footer(facts: Facts, status: str) -> Text:
-    faster = f"   labels sped up: a day takes {facts.label_day_seconds:g} s" if facts.label_day_seconds else ""
-    return Text.assemble((" metrics ", BORDER), facts.metrics, (faster + "   ", BORDER), status or "Ctrl-C ends")
+    return Text.assemble((" metrics ", BORDER), facts.metrics, "   ", (status or "Ctrl-C ends", BORDER))
 
 
 def clock(seconds: float) -> str:
@@ -100,7 +100,7 @@ def _pace(view: View, *, tall: bool) -> Table:
     table.add_row("latency p50", Text(milliseconds(view.p50_ms), style="bold"))
     table.add_row("latency p99", Text(milliseconds(view.p99_ms), style="bold"))
     if not tall:
-        table.add_row("waiting / consumer lag", f"{waiting:,} / {lag}")
+        table.add_row("waiting / lag", f"{waiting:,} / {lag}")
         return table
     table.add_row("payments waiting", f"{waiting:,}")
     table.add_row("consumer lag", lag)
@@ -150,7 +150,7 @@ def _rules(view: View, facts: Facts, width: int, lines: int) -> RenderableType:
     table.add_column(justify="right", width=5)
     table.add_column(no_wrap=True, overflow="ellipsis", width=max(10, width - 6))
     for name, mode, count in view.rules[:lines]:
-        title = facts.titles.get(name, name)
+        title = facts.titles.get(name, name) if width >= TITLE_WIDTH else name
         table.add_row(f"{count:,}", Text(title) if mode == "live" else Text(f"({mode}) {title}", style=BORDER))
     return table
 
@@ -160,16 +160,16 @@ def _model(page: Page, facts: Facts) -> RenderableType:
         return Text("these rules have no model that learns", style=BORDER)
     quality = page.quality
     table = Table.grid(expand=True)
-    table.add_column(style=BORDER)
+    table.add_column(style=BORDER, no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     version = (
         Text("no version yet", style=BORDER) if page.version is None else Text(page.version.removeprefix("sha256:")[:10], style="bold")
     )
     table.add_row("version", version)
-    table.add_row("auc / avg. precision", f"{_ratio(quality.get('auc'))} / {_ratio(quality.get('average_precision'))}")
-    table.add_row("labels fraud / legitimate", f"{page.labels.get('fraud', 0):,} / {page.labels.get('legitimate', 0):,}")
-    table.add_row("presumed legitimate", f"{int(quality.get('presumed_legitimate', 0)):,}")
+    table.add_row("auc / avg prec.", f"{_ratio(quality.get('auc'))} / {_ratio(quality.get('average_precision'))}")
+    table.add_row("fraud / ok labels", f"{page.labels.get('fraud', 0):,} / {page.labels.get('legitimate', 0):,}")
     table.add_row("lessons learned", f"{int(quality.get('lessons', 0)):,}")
+    table.add_row("of these presumed ok", f"{int(quality.get('presumed_legitimate', 0)):,}")
     refused = int(quality.get("versions_refused", 0))
     if refused:
         table.add_row("versions held back", f"{refused:,}")
@@ -180,26 +180,20 @@ def _ratio(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _latest(latest: Sequence[Notable], lines: int, *, two_lines: bool) -> RenderableType:
+def _latest(latest: Sequence[Notable], lines: int) -> RenderableType:
     if not latest:
         return Text("none yet", style=BORDER)
-    rows: list[RenderableType] = []
-    for notable in reversed(latest):
-        entry = _entry(notable, two_lines=two_lines)
-        if len(rows) + len(entry) > lines:
-            break
-        rows += entry
-    return Group(*rows)
+    newest_first = list(reversed(latest))[: max(1, lines // 2)]
+    return Group(*[line for notable in newest_first for line in _entry(notable)][:lines])
 
 
-def _entry(notable: Notable, *, two_lines: bool) -> list[RenderableType]:
-    times = f"x{notable.times}" if notable.times > 1 else ""
+def _entry(notable: Notable) -> tuple[Text, Text]:
     head = Text(no_wrap=True, overflow="ellipsis")
-    head.append(notable.at[11:19] + " ", style=BORDER)
-    head.append(f"{notable.action:<7}", style=COLOURS.get(notable.action, "white"))
-    head.append(f"{notable.amount.replace('CNY ', '¥'):>11} {times:<4}")
+    head.append(f"{notable.at[11:19]} ", style=BORDER)
+    head.append(f"{notable.action:<9}", style=COLOURS.get(notable.action, "white"))
+    head.append(f"{notable.amount:>12}  ")
     head.append(", ".join(notable.reasons), style="bold")
-    head.append(f" {notable.title}")
-    if not two_lines:
-        return [head]
-    return [head, Text(f"{'':33}{notable.message}", style=BORDER, no_wrap=True, overflow="ellipsis")]
+    if notable.times > 1:
+        head.append(f"  {notable.times} alike", style=BORDER)
+    said = f"{notable.title}: {notable.message}" if notable.message else notable.title
+    return head, Text(f"{'':9}{said}", style=BORDER, no_wrap=True, overflow="ellipsis")
