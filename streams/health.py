@@ -5,20 +5,22 @@ Belongs here: the page, and what is measured only when somebody looks. Never: co
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from risk.language import RuleSet
 from risk.refusals import REASONS
 from streams.counting import measure
 from streams.metrics import Metrics
+from streams.settings import SettingsProblem
 from streams.store import Kept
 from streams.worker import Worker
 
@@ -61,27 +63,48 @@ def bytes_of(profiles: dict[str, Kept]) -> float:
     return size / len(sample) * len(profiles) if sample else 0.0
 
 
+class _Family:
+    """One metric, as what `generate_latest` can write."""
+
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
+
+    def collect(self) -> Iterator[Metric]:
+        yield self._metric
+
+
+async def exposition(metrics: Metrics) -> bytes:
+    """The page's text. Between two metrics the loop is free: a payment never waits for a whole page."""
+    parts = []
+    for metric in metrics.collect():
+        parts.append(generate_latest(_Family(metric)))
+        await asyncio.sleep(0)
+    return b"".join(parts)
+
+
 class Health:
     """A small web server on the worker's loop."""
 
     def __init__(self, worker: Worker, port: int, host: str = "127.0.0.1") -> None:
         self._worker = worker
         self._host, self._port = host, port
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(worker.metrics)
         self._runner: web.AppRunner | None = None
         inputs = [worker.topics[role] for role in ("payments", "activity", "labels")]
         begin_at_zero(worker.metrics, worker.engine.ruleset, inputs)
 
     async def start(self) -> int:
-        """Listen; returns the port."""
+        """Listen; returns the port. Raises SettingsProblem when it is taken."""
         app = web.Application()
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/health", self._health)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            hint = "every worker on a machine needs its own RISK_METRICS_PORT; 0 takes a free one"
+            raise SettingsProblem([f"RISK_METRICS_PORT: port {self._port} cannot be used ({error.strerror or error}): {hint}"]) from error
         assert site._server is not None
         return int(site._server.sockets[0].getsockname()[1])  # type: ignore[attr-defined]
 
@@ -109,7 +132,7 @@ class Health:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         self.measure()
-        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=await exposition(self._worker.metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _health(self, _: web.Request) -> web.Response:
         ready = self._worker.ready

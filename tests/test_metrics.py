@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,8 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from risk.language import load
 from risk.refusals import REASONS
-from streams.health import SAMPLE, begin_at_zero, bytes_of
+from streams.health import SAMPLE, Health, begin_at_zero, bytes_of, exposition
 from streams.metrics import CATALOGUE, Metrics
+from streams.settings import SettingsProblem
 
 LABELS = {
     "topic", "action", "rule", "mode", "feature", "cause", "reason", "where", "partition", "kind", "hash", "version", "measure", "verdict",
@@ -108,3 +110,23 @@ def test_the_memory_of_profiles_is_estimated_from_a_few_of_them(count: int) -> N
 
     assert bytes_of(cast(Any, {str(i): kept(i) for i in range(count)})) == 500 * count
     assert len(asked) <= 2 * SAMPLE
+
+
+async def test_the_page_is_that_of_prometheus_client_written_in_pieces() -> None:
+    metrics = Metrics()
+    begin_at_zero(metrics, load(["rules"]), ["payments"])
+    metrics.observe("risk_answer_seconds", 0.004)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(metrics)
+    assert await exposition(metrics) == generate_latest(registry)
+
+
+async def test_a_taken_port_is_a_setting_that_is_wrong() -> None:
+    worker: Any = SimpleNamespace(metrics=Metrics(), engine=SimpleNamespace(ruleset=load(["rules"])), topics=defaultdict(str))
+    first = Health(worker, 0)
+    port = await first.start()
+    try:
+        with pytest.raises(SettingsProblem, match=f"RISK_METRICS_PORT: port {port} cannot be used"):
+            await Health(worker, port).start()
+    finally:
+        await first.stop()
