@@ -8,7 +8,7 @@ value fails only over what the rule does.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,6 @@ from risk.language.canonical import canonical
 from risk.language.condition import check
 from risk.language.nodes import Node
 from risk.language.ruleset import CheckedWhere, RuleSet
-from risk.language.sections.macros import Macro
 from risk.mutation.rewriting import opened
 
 
@@ -68,9 +67,9 @@ def with_feature(ruleset: RuleSet, name: str, **facts: Any) -> RuleSet:
     return changed
 
 
-def with_where(ruleset: RuleSet, macros: Mapping[str, Macro], feature: str, node: Node | None) -> RuleSet:
+def with_where(ruleset: RuleSet, feature: str, node: Node | None) -> RuleSet:
     """The feature counts by another condition; None: it counts every event."""
-    changed = with_feature(ruleset, feature, where=None if node is None else canonical(opened(node, macros)))
+    changed = with_feature(ruleset, feature, where=None if node is None else canonical(opened(node, ruleset.macros)))
     wheres: dict[str, CheckedWhere] = dict(ruleset.wheres)
     if node is None:
         del wheres[feature]
@@ -80,19 +79,16 @@ def with_where(ruleset: RuleSet, macros: Mapping[str, Macro], feature: str, node
     return changed
 
 
-def with_macro(
-    ruleset: RuleSet, macros: Mapping[str, Macro], name: str, node: Node, rules: Iterable[str], features: Iterable[str]
-) -> RuleSet:
+def with_macro(ruleset: RuleSet, name: str, node: Node, rules: Iterable[str], features: Iterable[str]) -> RuleSet:
     """The macro means something else in these rules and features, which are all that use it."""
     changed = copy.copy(ruleset)
     changed.macros = {**ruleset.macros, name: canonical(node)}
-    others = {**macros, name: replace(macros[name], node=node)}
     checked, wheres, facts = dict(ruleset.checked), dict(ruleset.wheres), dict(ruleset.features)
     for rule in rules:
         checked[rule] = replace(checked[rule], scope=replace(checked[rule].scope, macros=changed.macros))
     for feature in features:
         wheres[feature] = replace(wheres[feature], scope=replace(wheres[feature].scope, macros=changed.macros))
-        facts[feature] = replace(facts[feature], where=canonical(opened(wheres[feature].node, others)))
+        facts[feature] = replace(facts[feature], where=canonical(opened(wheres[feature].node, changed.macros)))
     changed.checked, changed.wheres, changed.features = checked, wheres, facts
     return changed
 

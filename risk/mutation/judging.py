@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from risk.cases import Trial
-from risk.language.canonical import canonical
 from risk.language.cases import Script
-from risk.language.ruleset import Case, RuleSet
+from risk.language.nodes import Node
+from risk.language.ruleset import Case, CheckedRule, CheckedWhere, RuleSet
 from risk.mutation.edits import refusal
 from risk.mutation.mutants import Mutant
+from risk.mutation.rewriting import opened
+from risk.mutation.same import can_show
 
 Answer = Literal["noticed", "unnoticed", "not judged"]
 REFUSED = "`risk check` refuses the change"
 SAME = "the change means the same"
+NOT_COUNTED_EITHER = "the feature counts the same events: one that is unknown to `where` is not counted either"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +43,8 @@ def judged(ruleset: RuleSet, mutants: Iterable[Mutant]) -> Iterator[Verdict]:
     for mutant in mutants:
         reason = mutant.excuse
         changed = mutant.make() if reason is None else ruleset
-        if reason is None and _same(ruleset, changed, mutant):
-            reason = SAME
-        if reason is None and refusal(changed, mutant.rules, mutant.features):
-            reason = REFUSED
+        if reason is None:
+            reason = _pointless(ruleset, changed, mutant)
         if reason is not None:
             yield Verdict(mutant, "not judged", None, reason)
             continue
@@ -51,13 +52,23 @@ def judged(ruleset: RuleSet, mutants: Iterable[Mutant]) -> Iterator[Verdict]:
         yield Verdict(mutant, "noticed" if by else "unnoticed", by)
 
 
-def _same(ruleset: RuleSet, changed: RuleSet, mutant: Mutant) -> bool:
-    """The conditions read as before and nothing else was changed: one of two equal terms is gone, or a double negation."""
-    if changed.rules is not ruleset.rules or changed.features is not ruleset.features or changed.lists is not ruleset.lists:
-        return False
-    if changed.macros is not ruleset.macros or changed.policy is not ruleset.policy:
-        return False
-    return all(canonical(changed.checked[rule].node) == canonical(ruleset.checked[rule].node) for rule in mutant.rules)
+def _pointless(ruleset: RuleSet, changed: RuleSet, mutant: Mutant) -> str | None:
+    """Why nothing can be asked of the tests; None where they can be asked."""
+    if refusal(changed, mutant.rules, mutant.features):
+        return REFUSED
+    if changed.rules is not ruleset.rules or changed.lists is not ruleset.lists or changed.policy is not ruleset.policy:
+        return None
+    same_rules = all(_whole(changed, changed.checked[rule]) == _whole(ruleset, ruleset.checked[rule]) for rule in mutant.rules)
+    if not same_rules or not mutant.features:
+        return SAME if same_rules and changed.features is ruleset.features else None
+    pairs = [(ruleset.wheres[name], changed.wheres[name]) for name in mutant.features]
+    if any(can_show(_whole(ruleset, old), _whole(changed, new), new.scope) for old, new in pairs):
+        return None
+    return NOT_COUNTED_EITHER
+
+
+def _whole(ruleset: RuleSet, checked: CheckedRule | CheckedWhere) -> Node:
+    return opened(checked.node, ruleset.macros)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from risk.language.source import Block, Items, Scalar
 from risk.language.values import value_of
 from risk.mutation import edits
 from risk.mutation.conditions import Change, changes
-from risk.mutation.rewriting import macros_under
+from risk.mutation.rewriting import macros_under, opened
+from risk.mutation.same import can_be_unknown
 from risk.mutation.settings import Setting, feature_settings, rule_settings
 from risk.mutation.steps import value_steps
 from risk.mutation.uses import Uses
@@ -29,7 +30,7 @@ ENTRIES_MAX = 50
 CODES = {
     "threshold": "M101", "comparison": "M102", "term": "M103", "at_least": "M104", "negation": "M105", "window": "M201",
     "with_current": "M202", "counts": "M203", "where": "M204", "if_none": "M205", "event": "M206", "final": "M301", "on_missing": "M302",
-    "unless_possible": "M303", "score": "M304", "then": "M305", "entry": "M401",
+    "unless_possible": "M303", "score": "M304", "then": "M305", "obligation": "M306", "report": "M307", "entry": "M401",
 }  # fmt: skip
 HINTS = {
     "threshold": "a test on each side of the limit would: one exactly at it, one a step beside it",
@@ -48,6 +49,8 @@ HINTS = {
     "unless_possible": "a test with `stepup_available: false` that expects the action would",
     "score": "a test that expects `score` would",
     "then": "a test that expects `action` would",
+    "obligation": "a test that expects `obligations` would",
+    "report": "a test that expects `report` would",
     "entry": "a test with this value would",
 }
 
@@ -82,8 +85,7 @@ class _Making:
     def __init__(self, ruleset: RuleSet) -> None:
         self.ruleset = ruleset
         self.written = Written(ruleset)
-        self.macros = self.written.macros
-        self.uses = Uses(ruleset, self.macros)
+        self.uses = Uses(ruleset)
 
     def all(self) -> Iterator[Mutant]:
         for name in self.uses.params_of:
@@ -110,7 +112,9 @@ class _Making:
             for text, value in value_steps(scalar.text):
                 make = partial(edits.with_param, self.ruleset, name, param, value)
                 yield Mutant("threshold", f"`${param}` becomes {text}", whole(scalar), (name,), make, (), excuse)
-        for setting in rule_settings(rule, self.ruleset.policy):
+        checked = self.ruleset.checked[name]
+        unknown = can_be_unknown(opened(checked.node, self.ruleset.macros), checked.scope)
+        for setting in rule_settings(rule, self.ruleset.policy, unknown):
             make = partial(edits.with_rule, self.ruleset, name, **setting.facts)
             yield self._set(setting, ("rules", name), (name,), make)
         for scalar, events in self._fewer(block, "event", rule.events):
@@ -134,8 +138,8 @@ class _Making:
         """A setting of a rule or a feature; where it is not written, it is told at the name."""
         section, name = owner
         block = (self.written.rules if section == "rules" else self.written.features)[name]
-        scalar = scalar_of(block, setting.key)
-        spot = whole(scalar) if scalar is not None else self.written.key(section, name)
+        node = block.get(setting.key)
+        spot = whole(node) if node is not None else self.written.key(section, name)
         return Mutant(setting.kind, f"{setting.said} of `{name}` {setting.becomes}", spot, rules, make, (), setting.excuse)
 
     def _feature(self, feature: Feature, rules: tuple[str, ...]) -> Iterator[Mutant]:
@@ -150,20 +154,20 @@ class _Making:
         where = scalar_of(block, "where")
         if where is None or name not in self.ruleset.wheres:
             return
-        without = partial(edits.with_where, self.ruleset, self.macros, name, None)
+        without = partial(edits.with_where, self.ruleset, name, None)
         yield Mutant("where", f"`where` of `{name}` is left out", whole(where), rules, without)
         for change in changes(self.ruleset.wheres[name].node):
-            make = partial(edits.with_where, self.ruleset, self.macros, name, change.node)
+            make = partial(edits.with_where, self.ruleset, name, change.node)
             said = replace(change, said=f"in `where` of `{name}`, {change.said}")
             yield self._changed(said, where, rules, (name,), make)
 
     def _macro(self, name: str, rules: tuple[str, ...]) -> Iterator[Mutant]:
-        macro = self.macros[name]
+        macro = self.written.macros[name]
         assert macro.node is not None
         features = tuple(each for each, used in self.uses.where_macros.items() if name in used)
-        using = tuple(each for each in rules if name in macros_under(self.ruleset.checked[each].node, self.macros))
+        using = tuple(each for each in rules if name in macros_under(self.ruleset.checked[each].node, self.ruleset.macros))
         for change in changes(macro.node):
-            make = partial(edits.with_macro, self.ruleset, self.macros, name, change.node, using, features)
+            make = partial(edits.with_macro, self.ruleset, name, change.node, using, features)
             said = replace(change, said=f"in macro `{name}`, {change.said}")
             yield self._changed(said, macro.text, rules, features, make)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from risk.language import nodes
 from risk.language.nodes import Node
-from risk.language.sections.macros import Macro
+from risk.language.parse import parse
 
 Put = Callable[[Node], Node]
 """Makes the whole condition with another part in one place."""
@@ -51,11 +51,10 @@ def _placed(node: Node, name: str, index: int | None, put: Put) -> Put:
     return placed
 
 
-def opened(node: Node, macros: Mapping[str, Macro]) -> Node:
-    """The condition with every macro written out."""
+def opened(node: Node, macros: Mapping[str, str]) -> Node:
+    """The condition with every macro written out; ``macros`` gives the text of each."""
     if isinstance(node, nodes.Name):
-        macro = macros.get(node.name)
-        return opened(macro.node, macros) if macro is not None and macro.node is not None else node
+        return opened(_inside(node.name, macros), macros) if node.name in macros else node
     changes: dict[str, Any] = {}
     for each in fields(node):
         value = getattr(node, each.name)
@@ -66,14 +65,18 @@ def opened(node: Node, macros: Mapping[str, Macro]) -> Node:
     return replace(node, **changes) if changes else node
 
 
-def macros_under(node: Node, macros: Mapping[str, Macro]) -> set[str]:
+def _inside(macro: str, macros: Mapping[str, str]) -> Node:
+    found = parse(macros[macro])
+    assert isinstance(found, Node), f"macro {macro} was not checked"
+    return found
+
+
+def macros_under(node: Node, macros: Mapping[str, str]) -> set[str]:
     """The macros that a condition uses, through other macros too."""
     found: set[str] = set()
     rest = [node]
     while rest:
         for name in nodes.names_in(rest.pop()) & macros.keys() - found:
             found.add(name)
-            inner = macros[name].node
-            if inner is not None:
-                rest.append(inner)
+            rest.append(_inside(name, macros))
     return found

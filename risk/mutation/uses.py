@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from risk.language import nodes
 from risk.language.nodes import Node
 from risk.language.ruleset import RuleSet
-from risk.language.sections.macros import Macro
 from risk.mutation.rewriting import macros_under, opened
 
 
@@ -20,8 +19,8 @@ class Uses:
     A disabled rule uses nothing: it decides nothing, and its tests are run but hold nobody.
     """
 
-    def __init__(self, ruleset: RuleSet, macros: Mapping[str, Macro]) -> None:
-        self.macros = macros
+    def __init__(self, ruleset: RuleSet) -> None:
+        macros = self.macros = ruleset.macros
         self.rules_with: dict[str, dict[str, list[str]]] = {"macro": {}, "feature": {}, "list": {}, "setting": {}}
         self.params_of: dict[str, set[str]] = {}
         self.where_macros: dict[str, set[str]] = {name: macros_under(where.node, macros) for name, where in ruleset.wheres.items()}
