@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from risk.decided import DECISION
 from risk.decisions import AS_WRITTEN, Outcome, Writer, rule_fragment
 from risk.declared import Rule
 from risk.events import Event
@@ -28,12 +29,17 @@ def payment_tid(payment_id: str) -> int:
     return int.from_bytes(hashlib.blake2b(payment_id.encode(), digest_size=8).digest(), "big") >> 1
 
 
+def decision_tid(payment_id: str) -> int:
+    """The identity of the rows that the decision on a payment leaves: not those of the payment itself."""
+    return payment_tid(f"{DECISION}\x1f{payment_id}")
+
+
 class Plan:
     """What one event type does: the touches it makes, the values these answer, and how they are judged."""
 
     def __init__(self, ruleset: RuleSet, layout: Layout, event: str) -> None:
         self.event = event
-        self.decide = ruleset.schema.types[event].decide
+        self.decide = ruleset.event_types[event].decide
         self.touches: tuple[Touch, ...] = layout.touches.get(event, ())
         # (key, row) of every touch, in one generated call; a key is None where the event lacks one of its fields
         self.route = layout.routes[event]
@@ -48,7 +54,7 @@ class Plan:
             self.judge = ruleset.judge(event, self.slots)
             self.rules = self.judge.rules
             self.weighing = Weighing(ruleset.policy, self.rules)
-        fields = ruleset.schema.types[event].fields
+        fields = ruleset.event_types[event].fields
         self._rollout = [
             fields[r.rollout_by].attr if r.rollout < 1.0 and r.rollout_by is not None and r.rollout_by in fields else None
             for r in self.rules
@@ -71,7 +77,7 @@ class Engine:
     def __init__(self, ruleset: RuleSet, version: Version | None = None, since: Mapping[str, int] | None = None) -> None:
         self.ruleset = ruleset
         self.schema = ruleset.schema
-        types = ruleset.schema.types
+        types = ruleset.event_types
         reads = {name: ruleset.reads(name) if kind.decide else () for name, kind in types.items()}
         self._always_covered = not since
         self.layout = Layout(ruleset.features, types, reads, ruleset.predicate, since or {})
@@ -84,6 +90,10 @@ class Engine:
             {name: rule_fragment(rule) for name, rule in ruleset.rules.items()},
         )
         self._quota_roles = self._unique_quotas()
+        # what a decision does to profiles: None where no feature counts decisions
+        counted = self.plans.get(DECISION)
+        self.decisions: Plan | None = counted if counted is not None and counted.touches else None
+        self.decided: Callable[[Event, str], Any] = ruleset.decided
 
     def use(self, version: Version | None) -> None:
         """From now on score with this version of the model (None: no score)."""
@@ -226,7 +236,16 @@ class InProcess:
                 key = touch.key(e)
                 if key is not None:
                     self.profile(touch.kind, key).release(tid)
+        if self.engine.decisions is not None:
+            self._remember(self.engine.decisions, e, outcome.action)
         return outcome
+
+    def _remember(self, decisions: Plan, e: Event, action: str) -> None:
+        """Enter a decision into the profiles that count decisions, at the payment's own time."""
+        tid = decision_tid(e.payment_id)
+        for touch, (key, row) in zip(decisions.touches, decisions.route(self.engine.decided(e, action)), strict=True):
+            if key is not None:
+                touch.observe(self.profile(touch.kind, key), e.occurred_at, row, tid)
 
     def _settle(self, result: Event) -> None:
         for kind, key, payment_id, released in self.engine.settlements(result):

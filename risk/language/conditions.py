@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from risk.decided import DECISION
 from risk.declared import EventType, Feature, FieldType, ListDecl
 from risk.language.condition import Fault, Node, Scope, Symbol, check, names_in
 from risk.language.nodes import Name
@@ -100,7 +101,7 @@ class Names:
                 )
             found = self.unreadable(self.features[name], events)
             return ("E227", f"`{name}` is read with `{found[0]}`, which event `{found[1]}` does not have", None) if found else None
-        owners = [event.name for event in self.types.values() if name in event.fields]
+        owners = [event.name for event in self.types.values() if name in event.fields and (of_feature or event.name != DECISION)]
         if not owners:
             return None
         lacking = [event for event in events if event not in owners]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from risk.decided import DECISION
 from risk.declared import Feature, Policy
 from risk.events import Schema
 from risk.language.checks import (
@@ -32,6 +33,7 @@ from risk.language.conditions import Names, all_names, checked, expanded
 from risk.language.problems import did_you_mean, in_order
 from risk.language.ruleset import Case, CheckedRule, CheckedWhere, Counts, Override, RuleSet, Segment
 from risk.language.sections.cases import read_cases
+from risk.language.sections.decision import with_decision
 from risk.language.sections.derive import derived_by
 from risk.language.sections.duties import read_duties
 from risk.language.sections.events import read_events
@@ -115,10 +117,11 @@ class Loading:
         self.segments = read_conditions(self._of("segments"), "segment", self.problems)
 
     def _features(self) -> None:
-        drafts = read_features(self._of("features"), self.types, self.settings, self.problems)
+        self.counted = with_decision(self.types, self.policy.actions)
+        drafts = read_features(self._of("features"), self.counted, self.settings, self.problems)
         self._refuse_shared_names(drafts)
         features = {name: draft.feature for name, draft in drafts.items()}
-        self.names = Names(self.types, self.lists, self.macros, self.settings.types, features, self._broken(features))
+        self.names = Names(self.counted, self.lists, self.macros, self.settings.types, features, self._broken(features))
         self.used = unused.Used()
         self.wheres: dict[str, CheckedWhere] = {}
         self.features: dict[str, Feature] = {}
@@ -259,7 +262,7 @@ class Loading:
 
     def _provenance(self) -> None:
         """Nothing is let off by what the customer or the device may choose. Only what is right otherwise is looked at."""
-        grounds = Grounds(self.types, self.features, self.macros, {name: where.node for name, where in self.wheres.items()})
+        grounds = Grounds(self.counted, self.features, self.macros, {name: where.node for name, where in self.wheres.items()})
         for name in self.checked:
             provenance_allow.check(self.drafts[name], grounds, self.problems)
             provenance_exemption.check(self.drafts[name], grounds, self.problems)
@@ -279,6 +282,7 @@ class Loading:
         final = {name: replace(each, rule=replace(each.rule, version=self._version(name, each))) for name, each in self.checked.items()}
         return RuleSet(
             schema=Schema(self.types, derived_by(self.types)),
+            event_types=self.counted if any(DECISION in feature.of for feature in self.features.values()) else self.types,
             policy=self.policy,
             lists=self.lists,
             macros={name: macro.text.text for name, macro in self.macros.items()},

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from risk.declared import Duty, Feature, ListDecl, ModelDecl, Place, Policy, Rule
+from risk.decided import DECISION, Decided, decided_class
+from risk.declared import Duty, EventType, Feature, ListDecl, ModelDecl, Place, Policy, Rule
 from risk.language.compile import Judge, compile_judge, compile_predicate
 from risk.language.condition import Node as Condition
 from risk.language.condition import Scope, Symbol
@@ -98,6 +99,8 @@ class RuleSet:
 
     def __init__(self, **parts: Any) -> None:
         self.schema: Schema = parts["schema"]
+        self.event_types: Mapping[str, EventType] = parts["event_types"]  # those of messages, and decisions
+        self.decided: type[Decided] = decided_class(self.event_types[DECISION]) if DECISION in self.event_types else Decided
         self.policy: Policy = parts["policy"]
         self.lists: Mapping[str, ListDecl] = parts["lists"]
         self.macros: Mapping[str, str] = parts["macros"]
@@ -138,7 +141,8 @@ class RuleSet:
         where = self.wheres.get(feature)
         if where is None:
             return None
-        return compile_predicate(where.node, where.scope, self.schema.struct(event), self._list_values(), where.params)
+        struct = self.decided if event == DECISION else self.schema.struct(event)
+        return compile_predicate(where.node, where.scope, struct, self._list_values(), where.params)
 
     def judge(self, event: str, slots: Mapping[str, int]) -> Judge:
         """All rules of an event type as one generated function. ``slots``: where each feature's value stands."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
+from risk.decided import DECISION
 from risk.declared import EventType, Field, FieldType, Provenance
 from risk.language.condition import Fault
 from risk.language.problems import did_you_mean
@@ -36,7 +37,10 @@ def read_events(entries: list[tuple[Scalar, Node]], problems: Problems) -> dict[
     types: dict[str, EventType] = {}
     written = {key.text: value for key, value in entries}
     for key, node in entries:
-        if check_name(key, "event type", problems):
+        if key.text == DECISION:
+            told = f"`{DECISION}` is what we answer: features count it, and no producer sends it"
+            problems.error("E008", key, told, "give the event another name")
+        elif check_name(key, "event type", problems):
             event = _event(key, node, written, problems)
             if event:
                 types[key.text] = event

@@ -128,11 +128,7 @@ class _FeatureText:
             return ()
         names = []
         for scalar in self.keys.scalars(key):
-            if scalar.text == "decision":
-                self.problems.error(
-                    "E314", scalar, "features over decisions are not built yet", "count `payment_result` events, or use `counts: passed`"
-                )
-            elif scalar.text not in self.types:
+            if scalar.text not in self.types:
                 self.problems.error("E226", scalar, f"unknown event `{scalar.text}`", did_you_mean(scalar.text, self.types))
             else:
                 names.append(scalar.text)
