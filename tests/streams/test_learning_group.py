@@ -1,0 +1,124 @@
+"""The learner of a group: labels become versions of the model, decisions name them, and a restart reaches the same version."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from risk.decisions import rfc3339
+from risk.language import load
+from risk.learning import Learner, Version, apply
+from tests.streams.harness import RULES, Stage, fact, now_ms
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
+
+RULE_SET = RULES / "learning"
+
+
+def payment(number: int, random: Random) -> tuple[str, str, bytes]:
+    payer = f"usr_{random.randrange(40)}"
+    body = {
+        "event": "payment",
+        "payment_id": f"pay_{number}",
+        "occurred_at": rfc3339(now_ms()),
+        "amount": {"currency": "CNY", "value": random.randrange(100, 100_000)},
+        "payer": {"id": payer},
+        "payee": {"id": "shop_1"},
+        "channel": random.choice(["app", "h5", "live", "qr"]),
+    }
+    return "payments", payer, json.dumps(body).encode()
+
+
+def label(paid: bytes, version: int = 1) -> tuple[str, str, bytes]:
+    """Large payments were fraud; a later version of the label says the opposite."""
+    body = json.loads(paid)
+    fraud = (body["amount"]["value"] > 50_000) == (version == 1)
+    said = {"event": "label", "payment_id": body["payment_id"], "verdict": "fraud" if fraud else "legitimate", "kind": "claim"}
+    return "labels", body["payer"]["id"], json.dumps(said | {"version": version, "known_at": rfc3339(now_ms())}).encode()
+
+
+def versions_of(log: Iterable[bytes]) -> list[str]:
+    """Hashes of the versions that a learner publishes which is told the learn log from its beginning."""
+    model = load([RULE_SET]).model
+    assert model is not None
+    learner = Learner(model)
+    found = []
+    for entry in log:
+        apply(learner, entry)
+        if learner.due() and (version := learner.publish()) is not None:
+            found.append(version.hash)
+    return found
+
+
+async def published(stage: Stage) -> list[str]:
+    """Versions on risk.models in the order of their first publication; each lies under the hash of its bytes."""
+    found: dict[str, None] = {}
+    for record in await stage.read("models"):
+        assert record.key.decode() == "sha256:" + hashlib.sha256(record.value).hexdigest() == Version.from_bytes(record.value).hash
+        found[record.key.decode()] = None
+    return list(found)
+
+
+async def versions_are(stage: Stage, lessons: int) -> list[str]:
+    """Wait until the learner has published all that these lessons make; what it published must be what the log says."""
+    for _ in range(200):
+        log = [record.value for record in await stage.read("learn") if record.value]
+        expected, found = versions_of(log), await published(stage)
+        if found and found == expected and sum(raw.count(b"claim") for raw in log) >= lessons:
+            return found
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"published {found}; the learn log makes {expected}")
+
+
+async def decide(stage: Stage, payments: list[tuple[str, str, bytes]]) -> list[dict[str, Any]]:
+    """Receipts of these payments."""
+    wanted = {json.loads(value)["payment_id"] for _, _, value in payments}
+    before = await stage.until("a count", lambda counts: True)
+    await stage.put_all(payments)
+    await stage.until("receipts", lambda counts: counts["decisions"] >= before["decisions"] + len(payments))
+    return [body for body in await stage.json("receipts") if body["payment_id"] in wanted]
+
+
+async def test_a_restarted_learner_reaches_the_same_version(broker: str, tmp_path: Path) -> None:
+    random = Random(8)
+    async with Stage(broker, tmp_path, RULE_SET, partitions=2) as stage:
+        worker = await stage.worker().ready()
+        early = [payment(number, random) for number in range(400)]
+        unscored = await decide(stage, early)
+        await stage.put_all(label(value) for _, _, value in early[:300])
+        first = await versions_are(stage, lessons=300)
+        await asyncio.sleep(1.2)  # every worker follows the versions
+        scored = await decide(stage, [payment(number, random) for number in range(400, 500)])
+        worker.kill()
+        await stage.worker().ready()
+        rescored = await decide(stage, [payment(number, random) for number in range(500, 600)])
+        await stage.put_all([*(label(value) for _, _, value in early[300:]), *(label(value, version=2) for _, _, value in early[:100])])
+        second = await versions_are(stage, lessons=500)
+    assert {(body["model"]["version"], body["model"]["score"]) for body in unscored} == {(None, None)}
+    for receipts in (scored, rescored):
+        assert {body["model"]["version"] for body in receipts} == {first[-1]}, "the newest version decides"
+        assert all(0 < body["model"]["score"] < 1 for body in receipts)
+    assert len(first) >= 3
+    assert second[: len(first)] == first
+    assert len(second) > len(first)
+    apart = _means(scored)
+    assert apart[True] > apart[False]
+    fact(
+        f"learning: {len(first)} versions before kill -9, {len(second)} after, each as the learn log makes it; mean score of large payments "
+        f"{apart[True]:.2f}, of small ones {apart[False]:.2f}"
+    )
+
+
+def _means(receipts: list[dict[str, Any]]) -> dict[bool, float]:
+    """Mean score of payments above and below the amount that the labels called fraud."""
+    split: dict[bool, list[float]] = {True: [], False: []}
+    for body in receipts:
+        split[body["event"]["amount"]["value"] > 50_000].append(body["model"]["score"])
+    return {large: sum(scores) / len(scores) for large, scores in split.items()}
