@@ -123,7 +123,10 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class ListDecl:
-    """A named list; ``values`` are what a field's decoded value is looked up among; ``version`` is a hash of them."""
+    """A named list; ``values`` are what a field's decoded value is looked up among; ``version`` is a hash of them.
+
+    ``until``: when (ms, event time) a value ends; one that is not in it stays for good.
+    """
 
     name: str
     type: FieldType
@@ -131,6 +134,7 @@ class ListDecl:
     version: str
     owner: str | None = None
     place: Place | None = None
+    until: Mapping[Any, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

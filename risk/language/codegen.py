@@ -7,6 +7,7 @@ opposites ("possibly"), which differ only at the leaves, in what a missing opera
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -239,6 +240,8 @@ class Writer:
         code, guards = self.value(item)
         if name is not None:
             within = self.source.constant("l", name, lambda: self.source.lists[name])
+            if isinstance(self.source.lists[name], Mapping):
+                return self._listed_now(item, code, within, negated), guards
             return self._looked_up(item, code, within, negated), guards
         fixed = [part for part in values if isinstance(part, Const | Given)]
         if len(fixed) == len(values):
@@ -250,6 +253,12 @@ class Writer:
 
     def _looked_up(self, item: Value, code: str, within: str, negated: bool) -> Code:
         test = (f"{code} {'not in' if negated else 'in'} {within}", _TEST)
+        return _join([*_happened((item, code)), test], _AND) if negated else test
+
+    def _listed_now(self, item: Value, code: str, within: str, negated: bool) -> Code:
+        """A list some of whose entries end: a value is in it while the event's own time is before its end."""
+        self.source.namespace["_long_ago"] = -math.inf
+        test = (f"{within}.get({code}, _long_ago) {'<=' if negated else '>'} e.occurred_at", _TEST)
         return _join([*_happened((item, code)), test], _AND) if negated else test
 
     def _membership(self, item: Value, texts: Value, negated: bool) -> tuple[Code, list[Guard]]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 from risk.declared import InForce, Rule
 from risk.language.codegen import Writer
 from risk.language.fetching import Source, parts_of, shared
+from risk.language.lookup import Lists, at_event
 from risk.language.meaning import AllOf, Applied, Condition, Read, Value
 from risk.language.nodes import Node
 from risk.language.overriding import Heads, Overridden, Overriding, Situation
@@ -48,7 +49,7 @@ class Judge:
         self,
         rules: Sequence[CheckedRule],
         slots: Mapping[str, int],
-        lists: Mapping[str, frozenset[Any]],
+        lists: Lists,
         overrides: Mapping[str, Sequence[Overriding]] = _NO_OVERRIDES,
     ) -> None:
         self.rules: tuple[Rule, ...] = tuple(each.rule for each in rules)
@@ -114,7 +115,7 @@ class Judge:
         def currency(name: str) -> str | None:
             return getattr(e, f"{checked.scope.names[name].attr}_currency", None)
 
-        return terms_of(checked.node, checked.scope, params, self._lists, read, currency)
+        return terms_of(checked.node, checked.scope, params, at_event(self._lists, e), read, currency)
 
     def _source(self, rules: Iterable[int]) -> Source:
         """What the code of these rules reads, their segments included."""
@@ -159,7 +160,7 @@ def compile_judge(
     rules: Sequence[CheckedRule],
     struct: type[Any],
     slots: Mapping[str, int],
-    lists: Mapping[str, frozenset[Any]],
+    lists: Lists,
     overrides: Mapping[str, Sequence[Overriding]] = _NO_OVERRIDES,
 ) -> Judge:
     """One function over all rules of the event type that ``struct`` holds. ``slots``: where each feature's value stands.
@@ -171,7 +172,7 @@ def compile_judge(
 
 
 def compile_predicate(
-    node: Node, scope: Scope, struct: type[Any], lists: Mapping[str, frozenset[Any]], params: Mapping[str, Any] = _NO_PARAMS
+    node: Node, scope: Scope, struct: type[Any], lists: Lists, params: Mapping[str, Any] = _NO_PARAMS
 ) -> Callable[[Any], bool]:
     """A function of the event alone that is true where the condition certainly holds."""
     _all_there(struct, [scope], [node])
@@ -206,7 +207,7 @@ def _all_there(struct: type[Any], scopes: Sequence[Scope], trees: Sequence[Node]
             assert symbol.kind != "field" or hasattr(struct, attr), f"{struct.__name__} has no attribute {attr}"
 
 
-def _source(conditions: Sequence[Condition | Value], slots: Mapping[str, int], lists: Mapping[str, frozenset[Any]]) -> Source:
+def _source(conditions: Sequence[Condition | Value], slots: Mapping[str, int], lists: Lists) -> Source:
     uses: Counter[str] = Counter()
     calls: Counter[Applied] = Counter()
     for condition in conditions:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from risk.language.lookup import Lists
 from risk.language.meaning import Applied, Condition, Given, Read, Value
 
 
@@ -45,7 +46,7 @@ class Source:
     uses: Counter[str]
     calls: Counter[Applied]
     slots: Mapping[str, int]
-    lists: Mapping[str, frozenset[Any]]
+    lists: Lists
 
     def __post_init__(self) -> None:
         self.namespace: dict[str, Any] = {}

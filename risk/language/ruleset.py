@@ -16,6 +16,7 @@ from risk.declared import Duty, EventType, Feature, ListDecl, ModelDecl, Place, 
 from risk.language.compile import Judge, compile_judge, compile_predicate
 from risk.language.condition import Node as Condition
 from risk.language.condition import Scope, Symbol
+from risk.language.lookup import Lists, lists_of
 from risk.language.overriding import Overriding
 from risk.language.problems import Problem
 from risk.language.source import Block, Node, Scalar
@@ -166,8 +167,8 @@ class RuleSet:
                 found.append(Overriding(segment=condition, settings=self.policy.settings, **facts))
         return found
 
-    def _list_values(self) -> dict[str, frozenset[Any]]:
-        return {name: decl.values for name, decl in self.lists.items()}
+    def _list_values(self) -> Lists:
+        return lists_of(self.lists)
 
 
 def ruleset_hash(sources: Mapping[str, str]) -> str:

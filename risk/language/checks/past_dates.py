@@ -52,6 +52,6 @@ def _list(key: Scalar, block: Block, now_ms: int, problems: Problems) -> None:
             problems.warning(
                 "W313",
                 until,
-                f"this entry of list `{key.text}` ended on {until.text}, but it still counts",
+                f"this entry of list `{key.text}` ended on {until.text}",
                 "remove it, or give it a later date",
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from risk.declared import FieldType, ListDecl
@@ -13,6 +15,7 @@ from risk.language.sections.keys import Keys, as_block, check_name
 from risk.language.source import Items, Node, Problems, Scalar
 from risk.language.values import Ago, value_of
 
+NEVER_ENDS: Mapping[Any, int] = MappingProxyType({})
 LIST_KEYS = ("of", "values", "source", "about", "owner", "review_by", "confidential")
 ENTRY_KEYS = ("value", "until", "why", "by")
 
@@ -49,19 +52,22 @@ def _list(key: Scalar, node: Node, problems: Problems) -> ListDecl | None:
         return None
     keys.moment("review_by")
     values = _values(keys, written.type, problems)
-    return ListDecl(key.text, written.type, frozenset(values), list_version(values), keys.text("owner"), key.place)
+    until = {value: end for value, end in values.items() if end is not None}
+    version = list_version(values.keys(), until)
+    return ListDecl(key.text, written.type, frozenset(values), version, keys.text("owner"), key.place, until)
 
 
-def _values(keys: Keys, kind: FieldType, problems: Problems) -> set[Any]:
+def _values(keys: Keys, kind: FieldType, problems: Problems) -> dict[Any, int | None]:
+    """Each value and when it ends (None: never)."""
     node = keys.node("values")
     if node is None:
-        return set()
+        return {}
     if not isinstance(node, Items):
         problems.error("E005", node, "`values` is a list", "write `values: [a, b]`")
-        return set()
-    values: set[Any] = set()
+        return {}
+    values: dict[Any, int | None] = {}
     for item in node.items:
-        scalar = item if isinstance(item, Scalar) else _entry(item, problems)
+        scalar, end = (item, None) if isinstance(item, Scalar) else _entry(item, problems)
         if scalar is None:
             continue
         value = value_of(scalar.text, kind)
@@ -72,21 +78,21 @@ def _values(keys: Keys, kind: FieldType, problems: Problems) -> set[Any]:
         elif value in values:
             problems.warning("W308", scalar, f"`{scalar.text}` stands twice in {keys.owner}")
         else:
-            values.add(value)
+            values[value] = end
     return values
 
 
-def _entry(node: Node, problems: Problems) -> Scalar | None:
+def _entry(node: Node, problems: Problems) -> tuple[Scalar | None, int | None]:
     """`{value, until, why, by}`: who put it there, and until when."""
     block = as_block(node, "an entry of a list", problems)
     if block is None:
-        return None
+        return None, None
     keys = Keys(block, "an entry of a list", ENTRY_KEYS, problems)
-    keys.moment("until")
-    return keys.scalar("value") if keys.require("value", at=block) else None
+    end = keys.moment("until")
+    return (keys.scalar("value") if keys.require("value", at=block) else None), end
 
 
-def list_version(values: set[Any] | frozenset[Any]) -> str:
-    """A hash of the values, whatever their order in the file."""
-    text = json.dumps(sorted(json.dumps(value) for value in values))
+def list_version(values: Iterable[Any], until: Mapping[Any, int] = NEVER_ENDS) -> str:
+    """A hash of the values and their ends, whatever their order in the file."""
+    text = json.dumps(sorted(json.dumps([value, until[value]] if value in until else value) for value in values))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
