@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from risk.world import World
 from streams.metrics import CATALOGUE
 from streams.publish import publish
-from tests.promql import NotPromql, Selector, asked
+from tests.promql import Matcher, NotPromql, Selector, asked
 from tests.streams.harness import Stage, WorkerProcess
 
 ROOT = Path(__file__).parent.parent
@@ -198,13 +198,13 @@ class Page:
 
 
 def _picks(matcher: Any, labels: dict[str, str]) -> bool:
+    """Whether a sample answers a matcher; of one that leaves something out only the label must be there."""
     if matcher.label in ADDED_BY_A_SCRAPE:
         return True
-    if matcher.label not in labels:
-        return False
-    found, op = labels[matcher.label], matcher.op
-    matches = found == matcher.value if op in ("=", "!=") else re.fullmatch(matcher.value, found) is not None
-    return matches == (op in ("=", "=~"))
+    if matcher.label not in labels or matcher.op in ("!=", "!~"):
+        return matcher.label in labels
+    found = labels[matcher.label]
+    return found == matcher.value if matcher.op == "=" else re.fullmatch(matcher.value, found) is not None
 
 
 def _ids(value: Any, found: set[str]) -> None:
@@ -216,13 +216,15 @@ def _ids(value: Any, found: set[str]) -> None:
             found.add(each)
 
 
-async def _settled(worker: WorkerProcess) -> str:
-    """The metrics page once everything is decided and a version of the model scores."""
+async def _settled(worker: WorkerProcess, payments: int) -> str:
+    """The metrics page once so many records of payments are read, all is committed and a version of the model scores."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
         page = await worker.page("/metrics")
-        decided = sum(float(row.rsplit(" ", 1)[1]) for row in page.splitlines() if row.startswith("risk_decisions_total{"))
-        if decided >= PAYMENTS and "risk_model_info{" in page and 'risk_model_quality{measure="auc"}' in page:
+        shown = Page(page, set())
+        read = sum(shown.values(Selector("risk_events_total", [Matcher("topic", "=~", ".*payments")])))
+        left = sum(shown.values(Selector("risk_consumer_lag")) + shown.values(Selector("risk_in_flight")))
+        if read >= payments and not left and "risk_model_info{" in page and 'risk_model_quality{measure="auc"}' in page:
             return page
         await asyncio.sleep(0.2)
     raise AssertionError(f"not all decided, or no version of the model, within a minute:\n{page}\n{worker.text()}")
@@ -246,7 +248,7 @@ def scrape(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Page:
             found: set[str] = set()
             for record in world:
                 _ids(json.loads(record.value), found)
-            page = Page(await _settled(worker), found - _words())
+            page = Page(await _settled(worker, len(payments) + 2 + len(POISON)), found - _words())
             assert await worker.stop() == 0, worker.text()
             return page
 
