@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from streams.demo.child import Child
 from streams.demo.figures import Figures
 from streams.demo.follow import follow, follow_page, take_decisions, take_receipts
 from streams.demo.reasons import Teller
-from streams.demo.settings import LABEL_DAY_SECONDS
+from streams.demo.settings import FRAUD_SHARE, LABEL_DAY_SECONDS
 from streams.publish import publish
 from streams.settings import Settings
 from streams.topics import ensure_topics, names
@@ -32,6 +32,8 @@ from streams.topics import ensure_topics, names
 STRAGGLERS_SECONDS = 15.0
 WATCH_SECONDS = 0.2
 POLL_SECONDS = 0.05
+END_SECONDS = 2.0
+END_TRIES = 5
 T = TypeVar("T")
 
 
@@ -80,11 +82,9 @@ class Run:
             self.stopped.clear()
             return await self._unless_stopped(self._count())
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
             if self._child is not None:
                 self._child.kill()
+            await _end(self._tasks)
 
     def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -102,8 +102,7 @@ class Run:
                 self._check()
             return task.result()
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await _end([task])
 
     def _check(self) -> None:
         self.alive()
@@ -130,7 +129,7 @@ class Run:
         return pages
 
     async def _publish(self) -> None:
-        world = World(self.seed, int(time.time() * 1000), rate=self.rate, label_delay=LABEL_DAY_SECONDS / 86_400)
+        world = World(self.seed, int(time.time() * 1000), rate=self.rate, fraud_share=FRAUD_SHARE, label_delay=LABEL_DAY_SECONDS / 86_400)
         records = await asyncio.to_thread(iter, world)
         published = await publish(self._on_their_way(records), self.settings)
         if published.interrupted:
@@ -167,6 +166,18 @@ class Run:
             child.kill()
         topics = names(self.settings)
         return await audit(self.settings.brokers, topics["payments"], topics["decisions"], topics["dead_letters"])
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel, and wait until they are done: again and again, for a Kafka client whose Kafka has gone waits for it a second time."""
+    for _ in range(END_TRIES):
+        for task in tasks:
+            task.cancel()
+        if not tasks or not (await asyncio.wait(tasks, timeout=END_SECONDS))[1]:
+            break
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            task.exception()  # it was told already, or has no news: asyncio need not say so again
 
 
 async def delete_topics(settings: Settings) -> None:
