@@ -53,7 +53,8 @@ def between(node: nodes.Between, reading: Reading) -> Condition | None:
     if item.type.kind not in ORDERED:
         reading.say("E215", node, f"`between` has no meaning here: `{canonical(node.item)}` is {describe(item.type)}, which has no order")
         return None
-    if isinstance(low, Const) and isinstance(high, Const) and low.value > high.value:
+    smallest, largest = reading.known(low), reading.known(high)
+    if smallest is not None and largest is not None and smallest > largest:
         reading.say("E210", node, f"nothing is between {canonical(node.low)} and {canonical(node.high)}", "write the smaller value first")
         return None
     if node.negated:
@@ -174,16 +175,16 @@ def _adapts(item: Value) -> bool:
 
 
 def _text_fits(text: Value, text_node: Node, type_: FieldType, other_node: Node, reading: Reading) -> bool:
-    if not isinstance(text, Const):
-        return True
+    written = reading.known(text)
     wrong = None
-    if type_.kind == "enum":
-        wrong = enum_fault(text.value, type_, 0, 0, canonical(other_node))
-    elif type_.kind == "country":
-        wrong = country_fault(text.value, 0, 0)
+    if written is not None and type_.kind == "enum":
+        wrong = enum_fault(written, type_, 0, 0, canonical(other_node))
+    elif written is not None and type_.kind == "country":
+        wrong = country_fault(written, 0, 0)
     if wrong is None:
         return True
-    reading.say(wrong.code, text_node, wrong.message, wrong.hint)
+    what = "" if isinstance(text, Const) else f"parameter `{canonical(text_node)}`: "
+    reading.say(wrong.code, text_node, what + wrong.message, wrong.hint)
     return False
 
 

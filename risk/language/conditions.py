@@ -35,6 +35,7 @@ class Names:
     macros: Mapping[str, Macro] = field(default_factory=dict)
     settings: Mapping[str, FieldType] = field(default_factory=dict)
     features: Mapping[str, Feature] = field(default_factory=dict)
+    setting_values: Mapping[str, Any] = field(default_factory=dict)
     broken: AbstractSet[str] = frozenset()  # names that are written but wrong: told where they stand, not at every use; lists as `@name`
 
     def __post_init__(self) -> None:
@@ -45,7 +46,10 @@ class Names:
         }
         # A macro whose own text is wrong is told once, where it is written; its uses see a condition that says nothing.
         self._macros = {name: macro.text.text if macro.node is not None else "true" for name, macro in self.macros.items()}
-        self.setting_symbols = {name: Symbol(name, kind, False, "param", "setting of the policy") for name, kind in self.settings.items()}
+        self.setting_symbols = {
+            name: Symbol(name, kind, False, "param", "setting of the policy", value=self.setting_values.get(name))
+            for name, kind in self.settings.items()
+        }
 
     def counted(self, of: tuple[str, ...]) -> Scope:
         """For the `where` of a feature: the fields of the counted event."""

@@ -121,7 +121,8 @@ class Loading:
         drafts = read_features(self._of("features"), self.counted, self.settings, self.problems)
         self._refuse_shared_names(drafts)
         features = {name: draft.feature for name, draft in drafts.items()}
-        self.names = Names(self.counted, self.lists, self.macros, self.settings.types, features, self._broken(features))
+        settings, values = self.settings.types, self.policy.settings
+        self.names = Names(self.counted, self.lists, self.macros, settings, features, values, self._broken(features))
         self.used = unused.Used()
         self.wheres: dict[str, CheckedWhere] = {}
         self.features: dict[str, Feature] = {}

@@ -5,12 +5,12 @@ Rule 1: only what is certain is reported. A part that is not understood here say
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from risk.language.canonical import quoted
-from risk.language.meaning import Absent, AllOf, Among, Comparison, Condition, Const, Flag, Inverse, Read
+from risk.language.meaning import Absent, AllOf, Among, Comparison, Condition, Flag, Inverse, Read, Value
 
 _TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
@@ -27,35 +27,38 @@ class _Known:
     compared: bool = False
 
 
-def impossible(parts: Sequence[Condition]) -> tuple[int, str] | None:
-    """The first part that contradicts those before it, and why; None when all could hold together."""
+def impossible(parts: Sequence[Condition], known: Callable[[Value], Any]) -> tuple[int, str] | None:
+    """The first part that contradicts those before it, and why; None when all could hold together.
+
+    ``known``: the value of a literal or of a parameter, None of anything else.
+    """
     names: dict[str, _Known] = {}
     for index, part in enumerate(parts):
-        for name, whole, op, value in _claims(part):
+        for name, whole, op, value in _claims(part, known):
             why = _add(names.setdefault(name, _Known()), whole, op, value)
             if why:
                 return index, f"`{name}` can never be {why}"
     return None
 
 
-def _claims(part: Condition) -> Iterator[tuple[str, bool, str, Any]]:
+def _claims(part: Condition, known: Callable[[Value], Any]) -> Iterator[tuple[str, bool, str, Any]]:
     """(name, whole numbers only, operator, value) for everything this part demands of a name."""
     match part:
         case AllOf(parts):
             for each in parts:
-                yield from _claims(each)
-        case Comparison(op, Read() as left, Const() as right):
-            yield left.symbol.name, _whole(left), op, right.value
-        case Comparison(op, Const() as left, Read() as right):
-            yield right.symbol.name, _whole(right), _TURNED[op], left.value
-        case Among(Read() as item, False, None, values) if all(isinstance(each, Const) for each in values):
-            yield item.symbol.name, False, "in", frozenset(each.value for each in values if isinstance(each, Const))
-        case Absent(Read() as item, known):
-            yield item.symbol.name, False, "known" if known else "missing", None
-        case Flag(Read() as value):
-            yield value.symbol.name, False, "==", True
-        case Inverse(Flag(Read() as value)) if not value.never:
-            yield value.symbol.name, False, "==", False
+                yield from _claims(each, known)
+        case Comparison(op, Read() as left, right) if (value := known(right)) is not None:
+            yield left.symbol.name, _whole(left), op, value
+        case Comparison(op, left, Read() as right) if (value := known(left)) is not None:
+            yield right.symbol.name, _whole(right), _TURNED[op], value
+        case Among(Read() as item, False, None, values) if all(known(each) is not None for each in values):
+            yield item.symbol.name, False, "in", frozenset(map(known, values))
+        case Absent(Read() as item, there):
+            yield item.symbol.name, False, "known" if there else "missing", None
+        case Flag(Read() as flag):
+            yield flag.symbol.name, False, "==", True
+        case Inverse(Flag(Read() as flag)) if not flag.never:
+            yield flag.symbol.name, False, "==", False
 
 
 def _whole(value: Read) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
+from risk.language.meaning import Const, Given, Value
 from risk.language.nodes import Node
 from risk.language.scope import Fault, Scope
 
@@ -31,6 +32,13 @@ class Reading:
     _used_at: Node | None = None
     _nodes: int = 0
     _level: int = 0
+
+    def known(self, value: Value) -> Any:
+        """The fixed value of a literal, or of a parameter; None where there is none."""
+        if isinstance(value, Const):
+            return value.value
+        symbol = self.scope.params.get(value.name) if isinstance(value, Given) else None
+        return symbol.value if symbol is not None else None
 
     def say(self, code: str, node: Node, message: str, hint: str | None = None, severity: Literal["error", "warning"] = "error") -> None:
         """Note a fault at ``node``. Told twice at one place, it is kept once."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from risk.declared import FieldType
 
@@ -32,7 +32,8 @@ class Symbol:
     """A name that conditions may use.
 
     ``optional``: it can be missing, unknown or never. ``detail``: what it is and where it is written, for hints.
-    ``attr``: the attribute of the decoded event, for fields. A list's ``type`` is that of its entries.
+    ``attr``: the attribute of the decoded event, for fields. A list's ``type`` is that of its entries. ``value``: a parameter's, where
+    it is known.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Symbol:
     kind: SymbolKind
     detail: str = ""
     attr: str = ""
+    value: Any = None
 
 
 @dataclass(frozen=True, slots=True)

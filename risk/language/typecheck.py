@@ -131,7 +131,7 @@ def _nested(parts: tuple[Node, ...], found: tuple[Condition, ...], reading: Read
 
 def _contradiction(node: Node, found: AllOf, reading: Reading, so: str) -> None:
     parts = node.parts if isinstance(node, nodes.And) else (node,) * len(found.parts)
-    if clash := impossible(found.parts):
+    if clash := impossible(found.parts, reading.known):
         reading.say("E210", parts[clash[0]], f"{clash[1]}, so {so}")
 
 
@@ -206,9 +206,10 @@ def _at_least(args: tuple[Node, ...], node: Node, reading: Reading) -> Condition
     if not isinstance(count, Const | Given) or count.type.kind != "int":
         reading.say("E209", args[0], "`at_least` starts with a whole number", f"write it like `{CONDITION_FUNCTIONS['at_least'][2]}`")
         return None
-    if isinstance(count, Const) and count.value > len(parts):
+    number = reading.known(count)
+    if number is not None and number > len(parts):
         conditions = "1 condition" if len(parts) == 1 else f"{len(parts)} conditions"
-        reading.say("E211", node, f"`at_least({count.value}, ...)` has only {conditions}, so it can never be true")
-    if isinstance(count, Const) and count.value < 1:
-        reading.say("E211", node, f"`at_least({count.value}, ...)` is always true", "count from 1")
+        reading.say("E211", node, f"`at_least({number}, ...)` has only {conditions}, so it can never be true")
+    if number is not None and number < 1:
+        reading.say("E211", node, f"`at_least({number}, ...)` is always true", "count from 1")
     return AtLeast(count, _nested(args[1:], parts, reading))

@@ -135,7 +135,7 @@ def _arith(node: nodes.Arith, reading: Reading) -> Value | None:
     if type_ is None:
         _no_arithmetic(node, left, right, reading)
         return None
-    if node.op == "/" and isinstance(right, Const) and right.value == 0:
+    if node.op == "/" and reading.known(right) == 0:
         reading.say("E218", node.right, "this divides by zero")
         return None
     rounded = type_.kind in ("money", "duration") and node.op in "*/"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from risk.declared import EventType
-from risk.language.condition import Fault, literal
+from risk.language.condition import Fault, Symbol, check, literal
 from risk.language.conditions import Names, checked
 from risk.language.problems import did_you_mean, one_of
 from risk.language.ruleset import Override
@@ -62,11 +63,30 @@ def _override(
     until = keys.moment("until")
     params = _set(keys, draft, problems)
     mode = _mode(keys, draft, problems)
-    if problems.errors > before or draft is None or until is None:
+    if problems.errors > before or draft is None or until is None or not _makes_sense(keys, draft, params, names, problems):
         return None
     whom, ends = " ".join((keys.text("for") or "").split()), keys.text("until") or ""
     owner, why = keys.text("owner"), keys.text("why")
     return Override(draft.rule.name, segment, field, value, params, mode, until, owner, why, keys.block.place, whom, ends)
+
+
+def _makes_sense(keys: Keys, draft: RuleDraft, params: Mapping[str, Any], names: Names, problems: Problems) -> bool:
+    """Whether the rule's condition is still right with these values: can be true, compares texts that there are."""
+    if not params or draft.node is None or not draft.rule.events:
+        return True
+    symbols = draft.symbols()
+    as_written = _errors(draft, symbols, names)
+    changed = {name: replace(symbols[name], value=value) for name, value in params.items()}
+    fresh = [fault for fault in _errors(draft, {**symbols, **changed}, names) if fault not in as_written]
+    for fault in fresh[:1]:
+        problems.error(fault.code, keys.block.key("set"), f"with these values, {fault.message}", fault.hint)
+    return not fresh
+
+
+def _errors(draft: RuleDraft, symbols: Mapping[str, Symbol], names: Names) -> list[Fault]:
+    assert draft.node is not None
+    _, faults = check(draft.node, names.rule(draft.rule.events, symbols))
+    return [fault for fault in faults if fault.severity == "error"]
 
 
 def _mode(keys: Keys, draft: RuleDraft | None, problems: Problems) -> str | None:

@@ -51,7 +51,8 @@ class RuleDraft:
 
     def symbols(self) -> dict[str, Symbol]:
         return {
-            name: Symbol(name, kind, False, "param", f"parameter of rule `{self.rule.name}`") for name, (_, kind, _) in self.params.items()
+            name: Symbol(name, kind, False, "param", f"parameter of rule `{self.rule.name}`", value=value)
+            for name, (value, kind, _) in self.params.items()
         }
 
 
