@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import faust
+from aiokafka import AIOKafkaProducer
 from faust.types import StreamT
 
 from risk.engine import Engine
@@ -23,7 +24,7 @@ from streams.transport import Batch, Consumer, Producer
 from streams.wire import INPUT_TOPICS, decode_answers
 from streams.worker import Worker
 
-BATCH_BYTES = 512 * 1024
+BATCH_BYTES = 1024 * 1024
 
 
 def make_app(
@@ -116,10 +117,26 @@ async def learn(worker: Worker, batches: AsyncIterator[Batch]) -> None:
             await asyncio.sleep(0)  # learning never delays a decision: one record, then whoever waits
 
 
-async def _begin(app: faust.App, worker: Worker, history: Sequence[Published]) -> Models:
+class Begun:
+    """What a worker started for itself, beside Faust."""
+
+    def __init__(self, models: Models, changelog: AIOKafkaProducer) -> None:
+        self._models = models
+        self._changelog = changelog
+
+    async def stop(self) -> None:
+        await self._models.stop()
+        await self._changelog.stop()
+
+
+async def _begin(app: faust.App, worker: Worker, history: Sequence[Published]) -> Begun:
     """Once, before the first partition is taken over: the rule set is published, the newest version of the model is read."""
     settings, ruleset, topics = worker.settings, worker.engine.ruleset, worker.topics
-    worker.connect(cast(Consumer, app.consumer), Outbox(cast(Producer, app.producer)._ensure_producer()))
+    producer = cast(Producer, app.producer)
+    # A producer has one request under way to each broker: a changelog of its own does not stand in the way of decisions.
+    changelog = producer._new_producer()
+    await changelog.start()
+    worker.connect(cast(Consumer, app.consumer), Outbox(producer._ensure_producer()), Outbox(changelog))
     await publish_ruleset(worker.outbox, topics["rulesets"], ruleset, history)
     worker.metrics.only("risk_ruleset_info", ruleset.hash)
     models = Models(settings.brokers, topics["models"], lambda version: _use(worker, version))
@@ -128,7 +145,7 @@ async def _begin(app: faust.App, worker: Worker, history: Sequence[Published]) -
         version = fixed_version(ruleset.model)
         await publish_version(worker.outbox, topics["models"], version)
         _use(worker, version)
-    return models
+    return Begun(models, changelog)
 
 
 def _use(worker: Worker, version: Version) -> None:

@@ -45,7 +45,7 @@ class Keeping:
                 for key, value in changes:
                     size += len(key) + len(value or b"")
                 records = [(key, value, NO_HEADERS) for key, value in changes]
-                writes.append(worker.outbox.send(worker.topics["profiles"], partition, records))
+                writes.append(worker.changelog.send(worker.topics["profiles"], partition, records))
         if writes:
             await asyncio.gather(*writes)
         for source, offset in settled:

@@ -13,6 +13,9 @@ from typing import NamedTuple
 from streams.outbox import Headers, Outbox, Record
 from streams.source import Source
 
+STAGE_ROWS = 256
+"""Of receipts that go out at once: decisions of the first must not wait for receipts of the last."""
+
 
 class Written(NamedTuple):
     """One decided payment on its way out."""
@@ -93,7 +96,9 @@ class Lane:
             self._on_error(error)
 
     async def _send_receipts(self) -> None:
-        rows, self._receipts = self._receipts, []
+        rows, self._receipts = self._receipts[:STAGE_ROWS], self._receipts[STAGE_ROWS:]
+        if self._receipts:
+            self._wake[0].set()
         if rows:
             records: list[Record] = [(row.key, row.receipt, row.headers) for row in rows]
             await self._outbox.send(self._topics["receipts"], self._partition, records)

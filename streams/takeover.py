@@ -48,7 +48,7 @@ async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Sto
 async def _changelog(worker: Worker, reader: Reader, partition: int, stamp: Stamp) -> dict[bytes, bytes]:
     """Mark the changelog as ours, then read what lives in it."""
     topic = worker.topics["profiles"]
-    await worker.outbox.send(topic, partition, [(marker_key(stamp.epoch), stamp.encode(), NO_HEADERS)])
+    await worker.changelog.send(topic, partition, [(marker_key(stamp.epoch), stamp.encode(), NO_HEADERS)])
     live: dict[bytes, bytes] = {}
     async for records in reader.read(topic, partition):
         for record in records:

@@ -25,7 +25,8 @@ from faust.transport.consumer import ensure_TPset
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-FETCH_WAIT_MS = 500
+FETCH_WAIT_MS = 20
+"""A fetch waits for all partitions that it asks of; one that was gated when it began has to wait for its end."""
 POLL_SECONDS = 0.2
 GATED_POLL_SECONDS = 0.02
 

@@ -62,6 +62,7 @@ class Worker:
 
     consumer: Consumer
     outbox: Outbox
+    changelog: Outbox
     courier: Courier
     teaching: Teaching
 
@@ -96,10 +97,11 @@ class Worker:
         self._working = False
         self._beats: list[asyncio.Task[None]] = []
 
-    def connect(self, consumer: Consumer, outbox: Outbox) -> None:
+    def connect(self, consumer: Consumer, outbox: Outbox, changelog: Outbox) -> None:
         """The Kafka clients have started: work can begin."""
         self.consumer = consumer
         self.outbox = outbox
+        self.changelog = changelog
         self.courier = Courier(outbox, self.topics, self.engine.ruleset.hash, self.fail)
         self.teaching = Teaching(outbox, self.topics["learn"], self.engine.ruleset.model, self.fail)
         beats = (self._pulse, self.keeping.flush_when_due, self.keeping.commit_when_due)

@@ -12,6 +12,7 @@ import socket
 import sys
 from typing import Annotated
 
+import faust
 import typer
 import uvloop
 
@@ -84,8 +85,22 @@ async def _run(settings: Settings, ruleset: RuleSet) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     settings.state.mkdir(parents=True, exist_ok=True)
-    port = await health.start()
-    log.info("metrics at http://127.0.0.1:%d/metrics, rule set %s", port, ruleset.hash[:19])
+    try:
+        port = await health.start()
+        log.info("metrics at http://127.0.0.1:%d/metrics, rule set %s", port, ruleset.hash[:19])
+        await _work(app, stop)
+    except Exception as error:  # noqa: BLE001 - a worker that cannot start or go on must end, not stand still
+        fail(error)
+    if failed:
+        logging.shutdown()
+        os._exit(1)  # nothing is written any more, not even a commit: whoever takes over recovers
+    await asyncio.wait_for(app.stop(), STOP_SECONDS)
+    await health.stop()
+    return 0
+
+
+async def _work(app: faust.App, stop: asyncio.Event) -> None:
+    """Run the app until it is told to stop; raises what it crashed of."""
     await app.start()
     # The collector would walk every profile again and again: what is loaded stays, and it runs seldom.
     gc.collect()
@@ -93,10 +108,5 @@ async def _run(settings: Settings, ruleset: RuleSet) -> int:
     gc.set_threshold(50_000, 20, 100)
     watch = asyncio.create_task(app.wait_until_stopped())
     await asyncio.wait([asyncio.create_task(stop.wait()), watch], return_when=asyncio.FIRST_COMPLETED)
-    if app.crashed and not failed:
-        fail(app.crash_reason or RuntimeError("the Faust app crashed"))
-    if failed:
-        os._exit(1)  # nothing is written any more, not even a commit: whoever takes over recovers
-    await asyncio.wait_for(app.stop(), STOP_SECONDS)
-    await health.stop()
-    return 0
+    if app.crashed:
+        raise app.crash_reason or RuntimeError("the Faust app crashed")
