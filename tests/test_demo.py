@@ -81,6 +81,14 @@ def test_a_second_without_decisions_is_drawn_as_none() -> None:
     assert figures.view(13.5).series == [{"approve": 1}, {}, {}]
 
 
+def test_after_the_end_the_clock_stands_still() -> None:
+    figures = Figures()
+    figures.published("pay_1", 10.0)
+    figures.answered("pay_1", "approve", 10.1)
+    figures.ended = 12.0
+    assert (figures.view(11.5).elapsed, figures.view(60.0).elapsed, figures.view(60.0).decided) == (1.5, 2.0, 1)
+
+
 def test_payments_of_one_attack_are_one_line_with_their_number() -> None:
     figures = Figures()
     for payer in ("usr_1", "usr_2", "usr_1", "usr_1"):

@@ -67,6 +67,7 @@ class Figures:
 
     page: Page = field(default_factory=Page)
     began: float | None = None
+    ended: float | None = None
     sent: int = 0
     decided: int = 0
     actions: Counter[str] = field(default_factory=Counter)
@@ -123,7 +124,9 @@ class Figures:
         return percentile(values, 0.5), percentile(values, 0.99), len(values), warm
 
     def view(self, now: float) -> View:
-        """This moment."""
+        """This moment; after the end of the stream, its last."""
+        if self.ended is not None:
+            now = min(now, self.ended)
         elapsed = now - self.began if self.began is not None else 0.0
         while self._recent and self._recent[0][0] < now - RECENT_SECONDS:
             self._recent.popleft()

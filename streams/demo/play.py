@@ -74,6 +74,7 @@ class Run:
                 pages = await self._unless_stopped(self._prepare())
                 self._tasks.append(asyncio.create_task(self.began(pages)))
                 await self._unless_stopped(self._publish())
+            self.figures.ended = time.monotonic()
             self._listen()  # the publisher took SIGTERM for itself
             self.stopped.clear()
             self.say("waiting for the last answers")

@@ -46,7 +46,7 @@ def picture(view: View, facts: Facts, width: int, height: int, status: str = "")
     bottom = max(3, height - 2 - top - middle)
     left = 30
     screen = Layout()
-    rows = [Layout(_header(view, facts, width), size=1), Layout(name="top", size=top)]
+    rows = [Layout(_header(view, facts), size=1), Layout(name="top", size=top)]
     if middle:
         rows.append(Layout(name="middle", size=middle))
     latest = _panel(_latest(view.latest, bottom - 2), "latest blocked and reviewed")
@@ -70,19 +70,16 @@ def _panel(inside: RenderableType, title: str) -> Panel:
     return Panel(inside, title=Text(title, style="bold"), title_align="left", border_style=BORDER, box=box.ROUNDED, padding=(0, 1))
 
 
-def _header(view: View, facts: Facts, width: int) -> Text:
+def _header(view: View, facts: Facts) -> Text:
     lasts = f" of {clock(facts.seconds)}" if facts.seconds is not None else ""
-    text = Text.assemble(
-        (" riskstream demo", "bold"), f"   {clock(view.elapsed)}{lasts}   ", f"{view.decided:,} of {view.sent:,} payments decided"
+    return Text.assemble(
+        (" riskstream demo", "bold"), f"   {clock(view.elapsed)}{lasts}   {view.decided:,} of {view.sent:,} payments decided", no_wrap=True
     )
-    kafka = f"Kafka {facts.kafka} "
-    if len(text) + len(kafka) + 2 <= width:
-        text.append(" " * (width - len(text) - len(kafka)) + kafka, style=BORDER)
-    return text
 
 
 def _footer(facts: Facts, status: str) -> Text:
-    return Text.assemble((" metrics ", BORDER), facts.metrics, "   ", (status or "Ctrl-C ends", BORDER))
+    rest = status or f"Kafka {facts.kafka}   Ctrl-C ends"
+    return Text.assemble((" metrics ", BORDER), facts.metrics, (f"   {rest}", BORDER), no_wrap=True)
 
 
 def clock(seconds: float) -> str:
@@ -167,9 +164,9 @@ def _model(page: Page, facts: Facts) -> RenderableType:
     )
     table.add_row("version", version)
     table.add_row("auc / avg prec.", f"{_ratio(quality.get('auc'))} / {_ratio(quality.get('average_precision'))}")
-    table.add_row("fraud / ok labels", f"{page.labels.get('fraud', 0):,} / {page.labels.get('legitimate', 0):,}")
+    table.add_row("labels fraud/ok", f"{page.labels.get('fraud', 0):,} / {page.labels.get('legitimate', 0):,}")
     table.add_row("lessons learned", f"{int(quality.get('lessons', 0)):,}")
-    table.add_row("of these presumed ok", f"{int(quality.get('presumed_legitimate', 0)):,}")
+    table.add_row("presumed ok", f"{int(quality.get('presumed_legitimate', 0)):,}")
     refused = int(quality.get("versions_refused", 0))
     if refused:
         table.add_row("versions held back", f"{refused:,}")
