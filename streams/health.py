@@ -63,6 +63,12 @@ def bytes_of(profiles: dict[str, Kept]) -> float:
     return size / len(sample) * len(profiles) if sample else 0.0
 
 
+def connected(worker: Worker) -> bool:
+    """Whether the coordinator of the group answers: the one thing that an idle worker, with nothing to write, still hears of Kafka."""
+    consumer = getattr(worker, "consumer", None)  # there is none before the first assignment
+    return consumer is not None and consumer.kafka._coordinator.coordinator_id is not None
+
+
 class _Family:
     """One metric, as what `generate_latest` can write."""
 
@@ -127,6 +133,7 @@ class Health:
         if 0 not in worker.shards:
             metrics.clear("risk_model_quality")  # the learner went with partition 0
         metrics.set("risk_ready", float(worker.ready))
+        metrics.set("risk_connected", float(connected(worker)))
         metrics.set("risk_process_resident_bytes", resident_bytes())
         metrics.set("risk_process_cpu_seconds_total", time.process_time())
 
@@ -135,5 +142,7 @@ class Health:
         return web.Response(body=await exposition(self._worker.metrics), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _health(self, _: web.Request) -> web.Response:
+        """Away from Kafka it is still ready: to start it again would help nobody."""
         ready = self._worker.ready
-        return web.json_response({"ready": ready, "partitions": sorted(self._worker.shards)}, status=200 if ready else 503)
+        told = {"ready": ready, "connected": connected(self._worker), "partitions": sorted(self._worker.shards)}
+        return web.json_response(told, status=200 if ready else 503)

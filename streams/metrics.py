@@ -65,6 +65,7 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("risk_takeovers_total", "counter", (), "Partitions taken over."),
     Entry("risk_partitions", "gauge", (), "Partitions that this worker owns."),
     Entry("risk_ready", "gauge", (), "1 while payments are being decided; 0 while starting, taking over or rebalancing."),
+    Entry("risk_connected", "gauge", (), "1 while Kafka's coordinator of the group answers; 0 when Kafka is away."),
     Entry("risk_ruleset_info", "gauge", ("hash",), "1 for the rule set in force.", appears="partitions are assigned"),
     Entry("risk_model_info", "gauge", ("version",), "1 for the model version in force.", appears="a version was published"),
     Entry(

@@ -20,6 +20,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from risk.world import World
+from streams.kafka import EmbeddedKafka
 from streams.metrics import CATALOGUE
 from streams.publish import publish
 from tests.promql import Matcher, NotPromql, Selector, asked
@@ -318,7 +319,32 @@ def test_the_page_counts_what_was_sent(scrape: Page) -> None:
     assert {reason: count for reason, count in refused.items() if count} == {
         "bad_json": 1, "missing_field": 1, "unknown_event": 1, "conflicting_repeat": 1,
     }  # fmt: skip
-    assert total("risk_ready") == 1 and total("risk_partitions") == 2 and total("risk_consumer_lag") == 0
+    assert total("risk_ready") == total("risk_connected") == 1 and total("risk_partitions") == 2 and total("risk_consumer_lag") == 0
     assert total("risk_profiles") > 0 and total("risk_profile_bytes") > 200 * total("risk_profiles")
     assert total("risk_changelog_bytes_total") > 0 and total("risk_receipt_bytes_total") > 0
     assert total("risk_labels_total") > 0 and total("risk_rule_hits_total") > 0
+
+
+async def _until_connected(worker: WorkerProcess, value: float) -> None:
+    until = time.monotonic() + 40
+    while (await worker.metrics()).get("risk_connected") != value:
+        assert worker.process.poll() is None and time.monotonic() < until, worker.text()[-3_000:]
+        await asyncio.sleep(0.2)
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(180)
+async def test_the_page_tells_that_kafka_is_away_and_the_worker_goes_on_when_it_is_back(tmp_path: Path) -> None:
+    kafka = EmbeddedKafka(tmp_path / "kafka")
+    with kafka:
+        async with Stage(kafka.bootstrap, tmp_path, partitions=2) as stage:
+            worker = await stage.worker().ready()
+            await _until_connected(worker, 1)
+            kafka.stop()
+            await _until_connected(worker, 0)
+            assert json.loads(await worker.page("/health")) == {"ready": True, "connected": False, "partitions": [0, 1]}
+            kafka.start()
+            payment = next(record for record in World(3, int(time.time() * 1000), payments=1) if record.topic == "payments")
+            await stage.producer.send_and_wait(stage.topics["payments"], payment.value, key=payment.key.encode())
+            await stage.answered(1)
+            await _until_connected(worker, 1)
