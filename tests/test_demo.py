@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import re
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 from rich.console import Console
 
 from risk.language import load
@@ -246,6 +248,15 @@ def run(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
+async def topics_at(broker: str) -> list[str]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+    await admin.start()
+    try:
+        return list(await admin.list_topics())
+    finally:
+        await admin.close()
+
+
 def leftovers(folder: Path) -> list[str]:
     return [each.name for each in folder.iterdir()]
 
@@ -263,18 +274,20 @@ def test_a_short_demo_starts_a_kafka_of_its_own_and_loses_nothing(tmp_path: Path
 
 
 @pytest.mark.kafka
-def test_a_demo_that_is_stopped_counts_what_it_had_and_leaves_nothing(broker: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_demo_that_is_stopped_counts_what_it_had_and_leaves_nothing(broker: str, tmp_path: Path, number: signal.Signals) -> None:
     demo = run("--seconds", "300", "--partitions", "2", RISK_BROKERS=broker, TMPDIR=str(tmp_path))
     assert demo.stdout is not None and demo.stderr is not None
     began = time.monotonic()
     while "first decision" not in demo.stdout.readline():
         assert demo.poll() is None and time.monotonic() - began < START_SECONDS
-    demo.send_signal(signal.SIGINT)
+    demo.send_signal(number)
     out, err = demo.communicate(timeout=60)
     assert demo.returncode == 0, err + out
     found = LAST.fullmatch(out.splitlines()[-1])
     assert found and found[1] == found[2] and found[7] == "0", out
     assert err == "" and leftovers(tmp_path) == []
+    assert not [name for name in asyncio.run(topics_at(broker)) if "demo-" in name], "its topics are taken off a Kafka that stays"
 
 
 @pytest.mark.kafka
