@@ -48,7 +48,7 @@ class Schema:
         self.extra_messages = 0
         defaults = [name for name, event in self.types.items() if event.default]
         if len(defaults) > 1:
-            raise SchemaError(defaults[1], None, f"{defaults[0]} is already the default event type")
+            raise SchemaError(defaults[1], None, f"`{defaults[0]}` is already the default event type")
         self.default = defaults[0] if defaults else None
         # The key `event` is a field like any other only where there is one type, and it reads it.
         self._one_type_untagged = len(self.types) == len(defaults) == 1 and any(

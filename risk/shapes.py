@@ -143,7 +143,10 @@ def tree_of(event: EventType, tagged: bool) -> Node:
     for name in event.ignore:
         _ignore(event, root, name)
     if tagged and TAG in root.children:
-        raise SchemaError(event.name, None, f"the key `{TAG}` says which event type a message is, no field can be read from it")
+        child = root.children[TAG]
+        reader = child.first() if isinstance(child, Node) else child.slots[0]
+        told = f"the key `{TAG}` says which event type a message is; no field can be read from it"
+        raise SchemaError(event.name, reader.field.name, told)
     if tagged:
         root.ignored.add(TAG)
     return root
@@ -157,20 +160,20 @@ def _plant(event: EventType, root: Node, path: tuple[str, ...], slot: Slot) -> N
     for key in path[:-1]:
         child = node.children.setdefault(key, Node())
         if isinstance(child, Leaf):
-            raise SchemaError(event.name, slot.field.name, f"`{'.'.join(path)}` lies inside a value of field {child.slots[0].field.name}")
+            raise SchemaError(event.name, slot.field.name, f"`{'.'.join(path)}` lies inside a value of field `{child.slots[0].field.name}`")
         node = child
     found, wire = node.children.get(path[-1]), wire_type(slot)
     if found is None:
         node.children[path[-1]] = Leaf(slot, wire)
         return
     if isinstance(found, Node):
-        raise SchemaError(event.name, slot.field.name, f"`{'.'.join(path)}` is an object that holds field {found.first().field.name}")
+        raise SchemaError(event.name, slot.field.name, f"`{'.'.join(path)}` is an object that holds field `{found.first().field.name}`")
     if slot.is_currency and found.wire == _WIRE["text"]:
         wire = found.wire
     elif wire == _WIRE["text"] and all(other.is_currency for other in found.slots):
         found.wire = wire
     if wire != found.wire:
-        raise SchemaError(event.name, slot.field.name, f"`{'.'.join(path)}` is read as another type by field {found.slots[0].field.name}")
+        raise SchemaError(event.name, slot.field.name, f"`{'.'.join(path)}` is read as another type by field `{found.slots[0].field.name}`")
     found.slots.append(slot)
     found.required = found.required or not slot.field.optional
 
@@ -204,7 +207,7 @@ def flat_struct(event: EventType, derived: Derivations = NOTHING_DERIVED) -> typ
             if not attr.isidentifier() or keyword.iskeyword(attr) or attr.startswith("__") or attr in (TAG, "event_type"):
                 raise SchemaError(event.name, field.name, f"`{attr}` cannot be an attribute; choose another name")
             if attr in owner:
-                raise SchemaError(event.name, field.name, f"its attribute `{attr}` is also that of field {owner[attr]}")
+                raise SchemaError(event.name, field.name, f"its attribute `{attr}` is also that of field `{owner[attr]}`")
             owner[attr] = field.name
             optional.append((attr, kind | None, None)) if field.optional else required.append((attr, kind))
     made: Any = msgspec.defstruct(

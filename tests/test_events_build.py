@@ -131,10 +131,10 @@ def test_fields_may_share_a_place_in_the_json() -> None:
 @pytest.mark.parametrize(
     ("fields", "word"),
     [
-        ([a_field("a.b", "text"), a_field("a_b", "text")], "also that of field a.b"),
+        ([a_field("a.b", "text"), a_field("a_b", "text")], "also that of field `a.b`"),
         ([a_field("a", "money", "a"), a_field("b", "text")], "nothing says its currency"),
-        ([a_field("a", "text"), a_field("b", "text", "a.b")], "inside a value of field a"),
-        ([a_field("b", "text", "a.b"), a_field("a", "text")], "is an object that holds field b"),
+        ([a_field("a", "text"), a_field("b", "text", "a.b")], "inside a value of field `a`"),
+        ([a_field("b", "text", "a.b"), a_field("a", "text")], "is an object that holds field `b`"),
         ([a_field("a", "text"), a_field("b", "int", "a")], "another type"),
         ([a_field("a", "money XYZ")], "ISO 4217"),
         ([a_field("a", "text", "event")], "the key `event`"),

@@ -23,6 +23,7 @@ from risk.language.checks import (
     provenance_exemption,
     provenance_suppression,
     same_conditions,
+    schema_fits,
     score_without_model,
     unused,
 )  # fmt: skip
@@ -105,6 +106,8 @@ class Loading:
 
     def _events_and_policy(self) -> None:
         self.types = read_events(self._of("events"), self.problems)
+        if not self.problems.errors:
+            schema_fits.check(self.types, self.problems)
         self.policy: Policy
         self.settings: Settings
         self.policy, self.settings = read_policy(self._of("policy"), self.problems)

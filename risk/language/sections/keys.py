@@ -6,6 +6,7 @@ Rule 2: every reader tells what was expected and gives its default back, so that
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
@@ -165,7 +166,11 @@ def number(scalar: Scalar, what: str, problems: Problems) -> float | None:
     if not re.fullmatch(r"-?\d{1,18}(\.\d{1,18})?(e-?\d{1,3})?", scalar.text):
         problems.error("E009", scalar, f"{what} is a number, not `{scalar.text}`")
         return None
-    return float(scalar.text)
+    found = float(scalar.text)
+    if not math.isfinite(found):
+        problems.error("E009", scalar, f"{what} is larger than any number that can be counted with: `{scalar.text}`")
+        return None
+    return found
 
 
 def percent(text: str) -> float | None:

@@ -29,7 +29,22 @@ READS: Mapping[str, tuple[str, ...]] = {
 }
 NEEDS: Mapping[str, str] = {"saturating": "half", "category": "buckets", "hour": "zone"}
 LABEL_KINDS = ("review", "claim", "police", "issuer", "chargeback", "refund_abuse", "promo", "default", "merchant", "minor")
-BUCKETS_MAX = 65_536
+BUCKETS_MAX = 1_024
+NOT_WEIGHED = ("category", "hour")
+"""Encodings that are several columns: a fixed model has one weight for an input."""
+MODEL_SETTINGS: Mapping[str, tuple[float, float]] = {
+    "rate": (0.0, 10.0),
+    "intercept_rate": (0.0, 10.0),
+    "l2": (0.0, 1.0),
+    "clip": (1.0, 1_000.0),
+    "publish_every": (1, 10_000_000),
+    "presume_after_days": (0.0, 400.0),
+    "pending": (1, 10_000_000),
+    "waiting": (1, 10_000_000),
+    "mean_score_max": (0.0, 1.0),
+    "window": (10, 1_000_000),
+}
+"""Settings of a model that learns, and their bounds; a test holds them against those of `risk.learning`, which uses them."""
 DECIMALS_MAX = 15
 
 
@@ -44,12 +59,11 @@ def read_model(
     keys = Keys(block, "the model", MODEL_KEYS, problems)
     keys.require("inputs", at=first)
     learner = cast('Literal["logistic", "fixed"]', keys.word("learner", ("logistic", "fixed"), "logistic", "E440"))
-    inputs = _inputs(keys, learner, types, features, problems)
-    settings = {}
-    for key, node in keys.mapping("settings") or ():
-        value = number(node, f"setting `{key.text}` of the model", problems) if isinstance(node, Scalar) else None
-        if value is not None:
-            settings[key.text] = value
+    meant = learner if keys.text("learner", learner) == learner else ""  # of a learner that is none, nothing more is said
+    inputs = _inputs(keys, meant, types, features, problems)
+    settings = _settings(keys, problems)
+    if meant == "logistic" and "bias" in keys:
+        problems.error("E440", block.key("bias"), "`bias` is for a fixed model; one that learns finds its own")
     kinds = _trains_on(keys, types, problems)
     model = ModelDecl(
         name=keys.text("name") or "model",
@@ -62,6 +76,30 @@ def read_model(
         place=first.place,
     )
     return model if problems.errors == before else None
+
+
+def _settings(keys: Keys, problems: Problems) -> dict[str, float]:
+    """How the model learns."""
+    settings: dict[str, float] = {}
+    for key, node in keys.mapping("settings") or ():
+        if key.text not in MODEL_SETTINGS:
+            hint = did_you_mean(key.text, MODEL_SETTINGS) or f"settings are {', '.join(MODEL_SETTINGS)}"
+            problems.error("E440", key, f"`{key.text}` is not a setting of the model", hint)
+            continue
+        if not isinstance(node, Scalar):
+            problems.error("E005", node, f"setting `{key.text}` of the model is one number")
+            continue
+        value = number(node, f"setting `{key.text}` of the model", problems)
+        low, high = MODEL_SETTINGS[key.text]
+        if value is not None and not low <= value <= high:
+            problems.error("E440", node, f"setting `{key.text}` of the model is from {_plain(low)} to {_plain(high)}, not `{node.text}`")
+        elif value is not None:
+            settings[key.text] = value
+    return settings
+
+
+def _plain(number_: float) -> str:
+    return f"{int(number_):,}" if number_ == int(number_) else str(number_)
 
 
 def _trains_on(keys: Keys, types: Mapping[str, EventType], problems: Problems) -> tuple[str, ...]:
@@ -80,6 +118,8 @@ def _inputs(
     node = keys.node("inputs")
     if node is not None and not isinstance(node, Items):
         problems.error("E005", node, "`inputs` is a list", "write `- {read: amount, as: log}`")
+    elif isinstance(node, Items) and not node.items:
+        problems.error("E440", keys.block.key("inputs"), "a model reads at least one input", "write `- {read: amount, as: log}`")
     readable = _readable(types, features)
     inputs: list[ModelInput] = []
     for item in node.items if isinstance(node, Items) else ():
@@ -92,16 +132,19 @@ def _inputs(
     return tuple(inputs)
 
 
-def _readable(types: Mapping[str, EventType], features: Mapping[str, Feature]) -> dict[str, FieldType]:
-    readable: dict[str, FieldType] = {}
+def _readable(types: Mapping[str, EventType], features: Mapping[str, Feature]) -> dict[str, list[FieldType]]:
+    """Every name with its types: a field may be another thing in another event."""
+    readable: dict[str, list[FieldType]] = {}
     for event in types.values():
         if event.decide:
             for name, field in event.fields.items():
-                readable.setdefault(name, field.type)
-    return {**readable, **{name: feature.type for name, feature in features.items()}}
+                kinds = readable.setdefault(name, [])
+                if field.type not in kinds:
+                    kinds.append(field.type)
+    return {**readable, **{name: [feature.type] for name, feature in features.items()}}
 
 
-def _input(block: Block, learner: str, readable: Mapping[str, FieldType], problems: Problems) -> ModelInput | None:
+def _input(block: Block, learner: str, readable: Mapping[str, list[FieldType]], problems: Problems) -> ModelInput | None:
     keys = Keys(block, "an input of the model", INPUT_KEYS, problems)
     before = problems.errors
     keys.require("read", "as", at=block)
@@ -120,13 +163,14 @@ def _input(block: Block, learner: str, readable: Mapping[str, FieldType], proble
         problems.error(
             "E440", encoding, f"an input is read as {one_of(ENCODINGS)}, not as `{encoding.text}`", did_you_mean(encoding.text, ENCODINGS)
         )
-    elif read.text in readable and readable[read.text].kind not in READS[encoding.text]:
-        problems.error(
-            "E441",
-            encoding,
-            f"`{read.text}` is {described(readable[read.text])}, which cannot be read as {encoding.text}",
-            _instead(readable[read.text]),
-        )
+    elif misfit := next((kind for kind in readable.get(read.text, ()) if kind.kind not in READS[encoding.text]), None):
+        told = f"`{read.text}` is {described(misfit)}, which cannot be read as {encoding.text}"
+        problems.error("E441", encoding, told, _instead(misfit))
+    elif learner == "fixed" and encoding.text in NOT_WEIGHED:
+        told = f"a fixed model cannot weigh an input read as {encoding.text}: it becomes several numbers"
+        problems.error("E441", encoding, told, f"read it as {one_of(each for each in ENCODINGS if each not in NOT_WEIGHED)}")
+    if learner == "logistic" and "weight" in keys:
+        problems.error("E441", block.key("weight"), "`weight` is for a fixed model; one that learns finds its own")
     needed = NEEDS.get(encoding.text)
     for setting in ("half", "buckets", "zone"):
         if setting in keys and setting != needed:
