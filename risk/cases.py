@@ -15,7 +15,7 @@ from typing import Any
 
 from risk.decisions import Outcome
 from risk.declared import FieldType, Place, Rule
-from risk.engine import InProcess
+from risk.engine import InProcess, Plan
 from risk.events import BadEvent, Event
 from risk.language import RuleSet
 from risk.language.cases import SCORE, CaseError, Expected, Script, script_of, value_as
@@ -67,6 +67,14 @@ class Seen:
     score: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A test with its events built."""
+
+    script: Script
+    events: tuple[Event, ...]
+
+
 TRUSTED = "(trusted)"
 """The trust rule that a test can put beside its rule; no rule of a file can have this name."""
 
@@ -103,62 +111,65 @@ def run(ruleset: RuleSet, only: str | None = None) -> Iterator[Result]:
 
 
 class Trial:
-    """One rule alone, ready for its tests: the engine is made once, its memory is new for each test."""
+    """One rule alone, ready for its tests: the engine is made once, its memory is new for each test.
 
-    def __init__(self, ruleset: RuleSet, rule: Rule) -> None:
+    ``like``: a trial of the same rule in a rule set whose features, lists and settings are the same, so that what it has made of
+    them serves here too.
+    """
+
+    def __init__(self, ruleset: RuleSet, rule: Rule, like: Trial | None = None) -> None:
         self.ruleset = ruleset
         self.rule = rule
-        self.machine = self._plain = InProcess(alone(ruleset, rule))
-        self._beside_trust: InProcess | None = None
+        self._like = like
+        self._machines: dict[bool, InProcess] = {}
+        self.machine = self._machine(False)
 
-    def script(self, case: Case, number: int) -> Script:
+    def ready(self, case: Case, number: int) -> Ready:
         """The test made ready; ``number`` tells its ids from those of other tests. Raises CaseError."""
-        return script_of(self.ruleset, self.rule, case, number)
+        script = script_of(self.ruleset, self.rule, case, number)
+        if not script.steps:
+            raise CaseError(case.place, "a test needs at least one event")
+        events: list[Event] = []
+        for step in script.steps:
+            try:
+                events.append(self.ruleset.schema.build(step.event, step.values))
+            except BadEvent as wrong:
+                raise CaseError(step.place, f"event {len(events) + 1} would be a dead letter: {wrong.reason}, {wrong.detail}") from wrong
+        return Ready(script, tuple(events))
 
-    def run(self, case: Case, number: int, script: Script | None = None) -> Result:
-        """The test's result. ``script``: as it was made ready before."""
+    def run(self, case: Case, number: int, ready: Ready | None = None) -> Result:
+        """The test's result. ``ready``: as it was made ready before."""
         try:
-            script = script or self.script(case, number)
-            seen = self.play(case, script)
-            about, complaint = self._judge(script.expected, seen, case)
+            ready = ready or self.ready(case, number)
+            seen = self.play(case, ready)
+            about, complaint = self._judge(ready.script.expected, seen, case)
         except CaseError as wrong:
             return Result(self.rule, case, str(wrong), place=wrong.place)
         if complaint is None:
             return Result(self.rule, case, None)
         return Result(self.rule, case, complaint, self._terms(seen[about]), case.place)
 
-    def play(self, case: Case, script: Script) -> list[Seen]:
-        """Run the events of a test, whatever it expects. Raises CaseError where it cannot be run as it is written."""
-        self.machine = self._machine(script.trusted)
-        self._check_given(script, case)
-        seen = self._play(script)
-        if not seen:
-            raise CaseError(case.place, "a test needs at least one event")
+    def play(self, case: Case, ready: Ready) -> list[Seen]:
+        """Run the events of a test, whatever it expects. Raises CaseError where it gives what the rule does not read."""
+        script, machine = ready.script, self._machine(ready.script.trusted)
+        for name in script.given:
+            if name not in machine.engine.ruleset.features:
+                raise CaseError(case.place, f"`{name}` is given, but the rule does not read it")
+        self.machine = machine
+        machine.profiles.clear()
+        seen: list[Seen] = []
+        for step, event in zip(script.steps, ready.events, strict=True):
+            outcome = machine.feed(event, given=script.given, score=step.score)
+            seen.append(Seen(event, _verdict(outcome), outcome, step.score))
         return seen
 
     def _machine(self, trusted: bool) -> InProcess:
-        if not trusted:
-            return self._plain
-        if self._beside_trust is None:
-            self._beside_trust = InProcess(alone(self.ruleset, self.rule, trusted=True))
-        return self._beside_trust
-
-    def _check_given(self, script: Script, case: Case) -> None:
-        for name in script.given:
-            if name not in self.machine.engine.ruleset.features:
-                raise CaseError(case.place, f"`{name}` is given, but the rule does not read it")
-
-    def _play(self, script: Script) -> list[Seen]:
-        self.machine.profiles.clear()
-        seen: list[Seen] = []
-        for step in script.steps:
-            try:
-                event = self.ruleset.schema.build(step.event, step.values)
-            except BadEvent as wrong:
-                raise CaseError(step.place, f"event {len(seen) + 1} would be a dead letter: {wrong.reason}, {wrong.detail}") from wrong
-            outcome = self.machine.feed(event, given=script.given, score=step.score)
-            seen.append(Seen(event, _verdict(outcome), outcome, step.score))
-        return seen
+        found = self._machines.get(trusted)
+        if found is None:
+            one = alone(self.ruleset, self.rule, trusted)
+            found = InProcess(one) if self._like is None else _judging(self._like._machine(trusted), one, self._like.rule.events)
+            self._machines[trusted] = found
+        return found
 
     def _judge(self, expected: Expected, seen: Sequence[Seen], case: Case) -> tuple[int, str | None]:
         """Index of the event in question, and what is wrong (None: nothing)."""
@@ -223,6 +234,16 @@ class Trial:
             (answers[term.result], term.text, ", ".join(f"{name} = {value}" for name, value in term.values))
             for term in judge.terms(0, seen.event, seen.outcome.values, seen.score)
         )
+
+
+def _judging(machine: InProcess, ruleset: RuleSet, events: Sequence[str]) -> InProcess:
+    """The same machine with other conditions: the layout of its profiles stays, the plans of these events are made anew."""
+    made = copy.copy(machine)
+    made.profiles = {}
+    made.engine = engine = copy.copy(machine.engine)
+    engine.ruleset = ruleset
+    engine.plans = {**engine.plans, **{event: Plan(ruleset, engine.layout, event) for event in events}}
+    return made
 
 
 def _verdict(outcome: Outcome | None) -> str:

@@ -92,11 +92,11 @@ def _counts(ruleset: RuleSet, rule: Rule, terms: list[_Term]) -> list[int]:
         if case.todo is not None:
             continue
         try:
-            script = trial.script(case, number)
-            seen = trial.play(case, script)
+            ready = trial.ready(case, number)
+            seen = trial.play(case, ready)
         except CaseError:
             continue
-        known = [_known(checked, each, lists) for each in _spoken_of(script, seen)]
+        known = [_known(checked, each, lists) for each in _spoken_of(ready.script, seen)]
         for i, term in enumerate(terms):
             counts[i] += any(_hangs(checked.node, term, each) for each in known)
     return counts

@@ -8,7 +8,7 @@ value fails only over what the rule does.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -79,7 +79,7 @@ def with_where(ruleset: RuleSet, feature: str, node: Node | None) -> RuleSet:
     return changed
 
 
-def with_macro(ruleset: RuleSet, name: str, node: Node, rules: Iterable[str], features: Iterable[str]) -> RuleSet:
+def with_macro(ruleset: RuleSet, name: str, node: Node, rules: Iterable[str], features: Sequence[str]) -> RuleSet:
     """The macro means something else in these rules and features, which are all that use it."""
     changed = copy.copy(ruleset)
     changed.macros = {**ruleset.macros, name: canonical(node)}
@@ -89,7 +89,9 @@ def with_macro(ruleset: RuleSet, name: str, node: Node, rules: Iterable[str], fe
     for feature in features:
         wheres[feature] = replace(wheres[feature], scope=replace(wheres[feature].scope, macros=changed.macros))
         facts[feature] = replace(facts[feature], where=canonical(opened(wheres[feature].node, changed.macros)))
-    changed.checked, changed.wheres, changed.features = checked, wheres, facts
+    changed.checked = checked
+    if features:
+        changed.wheres, changed.features = wheres, facts
     return changed
 
 

@@ -12,14 +12,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from risk.cases import Trial
-from risk.language.cases import Script
+from risk.cases import Ready, Trial
 from risk.language.nodes import Node
 from risk.language.ruleset import Case, CheckedRule, CheckedWhere, RuleSet
 from risk.mutation.edits import refusal
 from risk.mutation.mutants import Mutant
 from risk.mutation.rewriting import opened
-from risk.mutation.same import can_show
+from risk.mutation.same import can_answer_otherwise, can_count_otherwise
 
 Answer = Literal["noticed", "unnoticed", "not judged"]
 REFUSED = "`risk check` refuses the change"
@@ -58,13 +57,15 @@ def _pointless(ruleset: RuleSet, changed: RuleSet, mutant: Mutant) -> str | None
         return REFUSED
     if changed.rules is not ruleset.rules or changed.lists is not ruleset.lists or changed.policy is not ruleset.policy:
         return None
-    same_rules = all(_whole(changed, changed.checked[rule]) == _whole(ruleset, ruleset.checked[rule]) for rule in mutant.rules)
-    if not same_rules or not mutant.features:
-        return SAME if same_rules and changed.features is ruleset.features else None
-    pairs = [(ruleset.wheres[name], changed.wheres[name]) for name in mutant.features]
-    if any(can_show(_whole(ruleset, old), _whole(changed, new), new.scope) for old, new in pairs):
+    if changed.features is not ruleset.features and not mutant.features:
         return None
-    return NOT_COUNTED_EITHER
+    rules = [(ruleset.checked[name], changed.checked[name]) for name in mutant.rules]
+    wheres = [(ruleset.wheres[name], changed.wheres[name]) for name in mutant.features]
+    if any(can_answer_otherwise(_whole(ruleset, old), _whole(changed, new), new.scope) for old, new in rules if old is not new):
+        return None
+    if any(can_count_otherwise(_whole(ruleset, old), _whole(changed, new), new.scope) for old, new in wheres if old is not new):
+        return None
+    return NOT_COUNTED_EITHER if wheres else SAME
 
 
 def _whole(ruleset: RuleSet, checked: CheckedRule | CheckedWhere) -> Node:
@@ -77,7 +78,7 @@ class _Witness:
 
     number: int
     case: Case
-    script: Script
+    ready: Ready
 
 
 class _Witnesses:
@@ -86,22 +87,25 @@ class _Witnesses:
     def __init__(self, ruleset: RuleSet) -> None:
         self.ruleset = ruleset
         self._tests: dict[str, list[_Witness]] = {}
+        self._trials: dict[str, Trial] = {}
 
     def of(self, rule: str) -> list[_Witness]:
         if rule not in self._tests:
-            trial = Trial(self.ruleset, self.ruleset.rules[rule])
+            trial = self._trials[rule] = Trial(self.ruleset, self.ruleset.rules[rule])
             numbered = enumerate(self.ruleset.cases.get(rule, ()), 1)
             speaking = [(number, case) for number, case in numbered if case.todo is None and trial.run(case, number).passed]
-            self._tests[rule] = [_Witness(number, case, trial.script(case, number)) for number, case in speaking]
+            self._tests[rule] = [_Witness(number, case, trial.ready(case, number)) for number, case in speaking]
         return self._tests[rule]
 
     def noticing(self, changed: RuleSet, mutant: Mutant) -> tuple[str, str] | None:
         """(rule, test) of the first test that fails under the mutant."""
+        known = self.ruleset
+        counts_alike = changed.features is known.features and changed.wheres is known.wheres and changed.lists is known.lists
         for rule in mutant.rules:
             tests = self.of(rule)
-            trial = Trial(changed, changed.rules[rule]) if tests else None
+            trial = Trial(changed, changed.rules[rule], self._trials[rule] if counts_alike else None)
             for place, test in enumerate(tests):
-                if trial is not None and not trial.run(test.case, test.number, test.script).passed:
+                if not trial.run(test.case, test.number, test.ready).passed:
                     tests.insert(0, tests.pop(place))
                     return rule, test.case.it
         return None

@@ -145,7 +145,7 @@ class _Making:
     def _feature(self, feature: Feature, rules: tuple[str, ...]) -> Iterator[Mutant]:
         name = feature.name
         decided = {event for rule in rules for event in self.ruleset.rules[rule].events}
-        for setting in feature_settings(feature, self.ruleset.schema.types, decided):
+        for setting in feature_settings(feature, self.ruleset.event_types, decided):
             yield self._set(setting, ("features", name), rules, partial(edits.with_feature, self.ruleset, name, **setting.facts))
         block = self.written.features[name]
         for scalar, of in self._fewer(block, "of" if "of" in block.entries else feature.agg, feature.of):

@@ -38,7 +38,12 @@ def can_be_unknown(node: Node, scope: Scope) -> bool:
     return any(None in _possible(node, dict(zip(names, states, strict=True))) for states in product((PRESENT, MISSING), repeat=len(names)))
 
 
-def can_show(old: Node, new: Node, scope: Scope) -> bool:
+def can_answer_otherwise(old: Node, new: Node, scope: Scope) -> bool:
+    """Whether the answer of a condition without macros can be another than before."""
+    return any(case is None or _answer(old, case) != _answer(new, case) for case in _cases(old, new, scope))
+
+
+def can_count_otherwise(old: Node, new: Node, scope: Scope) -> bool:
     """Whether a `where` without macros can count another event than before. An event that is unknown to it is not counted."""
     return any(case is None or (_answer(old, case) is True) != (_answer(new, case) is True) for case in _cases(old, new, scope))
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from risk.declared import EventType, Feature, Policy, Rule
-from risk.language.render import duration
 from risk.mutation.steps import SECOND_MS
 
 SCORE_MAX = 100
@@ -70,12 +69,12 @@ def feature_settings(feature: Feature, types: Mapping[str, EventType], decided: 
     if window.kind == "sliding":
         for length in (window.length_ms + SECOND_MS, window.length_ms - SECOND_MS):
             if length > 0:
-                said = f"becomes {duration(length)}"
+                said = f"becomes {length // SECOND_MS}s"
                 yield Setting("window", "over", "the window", said, {"window": replace(window, length_ms=length)})
     if feature.ending_ms:
         for ending in (feature.ending_ms + SECOND_MS, feature.ending_ms - SECOND_MS):
             if ending > 0:
-                yield Setting("window", "ending", "`ending`", f"becomes {duration(ending)} ago", {"ending_ms": ending})
+                yield Setting("window", "ending", "`ending`", f"becomes {ending // SECOND_MS}s ago", {"ending_ms": ending})
     apart = feature.per != feature.read_with or not decided & set(feature.of) or bool(feature.ending_ms)
     turned = not feature.with_current
     becomes = f"becomes {str(turned).lower()}"
