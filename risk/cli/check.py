@@ -5,28 +5,30 @@ Exit code: 2 with an error, 1 with a warning under `--strict`, else 0.
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from risk.language import Loaded, examine, render_problems
-from risk.language.problems import as_data
+from risk.language.formats import as_json, github, sarif
 
 
 class Format(StrEnum):
     text = "text"
     json = "json"
+    github = "github"
+    sarif = "sarif"
 
 
 def check(
     path: Annotated[Path, typer.Argument(help="The folder of rule files, or one file.")],
     strict: Annotated[bool, typer.Option("--strict", help="End with exit code 1 where there is a warning.")] = False,
-    format: Annotated[Format, typer.Option("--format", help="For people, or for programs.")] = Format.text,
+    format: Annotated[Format, typer.Option("--format", help="For people, programs, GitHub or code scanning.")] = Format.text,
 ) -> None:
     """Load the rule files and tell every error and warning with its place and what to do."""
     try:
@@ -34,9 +36,7 @@ def check(
     except (OSError, ValueError) as problem:
         print(f"risk check: {problem}", file=sys.stderr)
         raise typer.Exit(2) from None
-    sys.stdout.write(
-        _as_json(loaded, path) if format is Format.json else render_problems(loaded.problems, loaded.sources, loaded.summary, _root(path))
-    )
+    sys.stdout.write(_shown(loaded, _root(path), format))
     if loaded.errors:
         raise typer.Exit(2)
     if loaded.warnings and strict:
@@ -49,12 +49,12 @@ def _root(path: Path) -> str:
     return "" if str(root) == "." else root.as_posix().rstrip("/")
 
 
-def _as_json(loaded: Loaded, path: Path) -> str:
-    said = {
-        "root": _root(path) or ".",
-        "errors": loaded.errors,
-        "warnings": loaded.warnings,
-        "hash": loaded.ruleset.hash if loaded.ruleset is not None else None,
-        "problems": [as_data(problem) for problem in loaded.problems],
-    }
-    return json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+def _shown(loaded: Loaded, root: str, format: Format) -> str:
+    match format:
+        case Format.json:
+            return as_json(loaded.problems, root, loaded.ruleset.hash if loaded.ruleset is not None else None)
+        case Format.github:
+            return github(loaded.problems, loaded.summary, root)
+        case Format.sarif:
+            return sarif(loaded.problems, version("riskstream"), root)
+    return render_problems(loaded.problems, loaded.sources, loaded.summary, root)
