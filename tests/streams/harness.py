@@ -61,7 +61,9 @@ class WorkerProcess:
         self.log = log
         LOGS.append(log)
         with log.open("wb") as out:
-            self.process = subprocess.Popen([*RISK, "worker"], env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=log.parent)
+            self.process = subprocess.Popen(
+                [*RISK, "worker"], env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=log.parent
+            )
 
     def text(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -135,7 +137,12 @@ class Stage:
         self.workers: list[WorkerProcess] = []
         self.sent: dict[str, int] = {}
         self.producer = AIOKafkaProducer(
-            bootstrap_servers=broker, acks="all", enable_idempotence=True, linger_ms=2, max_batch_size=2**18, max_request_size=MESSAGE_BYTES_MAX
+            bootstrap_servers=broker,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=2,
+            max_batch_size=2**18,
+            max_request_size=MESSAGE_BYTES_MAX,
         )
 
     async def __aenter__(self) -> Self:
@@ -202,7 +209,9 @@ class Stage:
     async def read(self, role: str) -> list[ConsumerRecord]:
         """Every record of a topic up to its end now; partition by partition in offset order."""
         topic = self.topics[role]
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.broker, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=50)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.broker, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=50
+        )
         await consumer.start()
         try:
             await consumer._client._wait_on_metadata(topic)

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.streams.accounts import Accounts, answers_of, every_payment_answered_once, nothing_counted_twice_or_missed, recorded_in
+from tests.streams.accounts import (
+    Accounts,
+    all_are_answered,
+    answers_of,
+    every_payment_answered_once,
+    good_payments,
+    nothing_counted_twice_or_missed,
+    recorded_in,
+)
 from tests.streams.harness import RULES, Stage, WorkerProcess, fact
 from tests.streams.traffic import Pour, Traffic, spurt
 
@@ -24,10 +32,7 @@ async def killed_in_a_spurt(stage: Stage, traffic: Traffic, payments: int, worke
 
 async def all_in_order(stage: Stage) -> Accounts:
     """Wait until the last payment is answered; then the accounts must balance."""
-    distinct = len({body["payment_id"] for body in await stage.json("payments")})
-    found = await stage.read("decisions")
-    markers = answers_of(found).markers
-    await stage.until(f"{distinct} answers", lambda counts: counts["decisions"] >= distinct + markers)
+    await all_are_answered(stage)
     accounts = await every_payment_answered_once(stage)
     await nothing_counted_twice_or_missed(stage, accounts)
     return accounts
@@ -40,8 +45,7 @@ async def test_a_killed_worker_loses_nothing_and_decides_nothing_twice(broker: s
         async with Pour(stage, traffic, rate=400) as pour:
             await asyncio.sleep(2)
             await killed_in_a_spurt(stage, traffic, 4_000, worker, decided=300)
-            at_the_kill = await stage.read("payments")
-            undecided = len(at_the_kill) - len(answers_of(await stage.read("decisions")).by_source)
+            undecided = len((await good_payments(stage))[0]) - len(answers_of(await stage.read("decisions")).by_source)
             restarted = stage.worker()
             await asyncio.sleep(2)
         assert pour.rate >= 300

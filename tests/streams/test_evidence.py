@@ -109,7 +109,9 @@ def test_confidential_reasons_are_on_the_receipt_and_never_in_a_decision(run: Ru
     told = {body["payment_id"]: body for _, body in run.bodies("decisions")}
     assert told["pay_frozen"]["action"] == "block"
     assert "RISK_CHECK" in told["pay_frozen"]["reasons"]
-    on_receipts = {reason for body in run.receipts().values() for rule in body["rules"] if rule["confidential"] for reason in rule["reasons"]}
+    on_receipts = {
+        reason for body in run.receipts().values() for rule in body["rules"] if rule["confidential"] for reason in rule["reasons"]
+    }
     assert "JOINT_PUNISHMENT" in on_receipts
     for record in run.records["decisions"]:
         for reason in confidential - public:

@@ -111,8 +111,8 @@ async def test_a_restarted_learner_reaches_the_same_version(broker: str, tmp_pat
     apart = _means(scored)
     assert apart[True] > apart[False]
     fact(
-        f"learning: {len(first)} versions before kill -9, {len(second)} after, each as the learn log makes it; mean score of large payments "
-        f"{apart[True]:.2f}, of small ones {apart[False]:.2f}"
+        f"learning: {len(first)} versions before kill -9, {len(second)} after, each as the learn log makes it; mean score of large "
+        f"payments {apart[True]:.2f}, of small ones {apart[False]:.2f}"
     )
 
 

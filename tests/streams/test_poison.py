@@ -81,7 +81,9 @@ def poisons() -> list[Poison]:
     found += [
         Poison("invalid UTF-8", "bad_utf8", "message", odd.replace(b"caf!", b"caf\xff")),
         Poison("a message of 1 MB", "too_large", "message", json.dumps(payment("b20", note="z" * 1_000_000)).encode()),
-        Poison("a message of 1 MB with a card number", "too_large", "message", json.dumps(payment("b21", note=CARD + " z" * 500_000)).encode()),
+        Poison(
+            "a message of 1 MB with a card number", "too_large", "message", json.dumps(payment("b21", note=CARD + " z" * 500_000)).encode()
+        ),
         Poison("half a message", "bad_json", "message", odd[: len(odd) // 2]),
         Poison("nothing", "bad_json", "message", b""),
         Poison("deep nesting", "bad_json", "message", b'{"event":' + b"[" * 20_000 + b"]" * 20_000 + b"}"),

@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 from risk.decisions import rfc3339
 from tests.streams.harness import Stage, now_ms
@@ -17,6 +17,7 @@ from tests.streams.harness import Stage, now_ms
 PAYERS, DEVICES, CARDS, PAYEES = 70, 50, 60, 25
 LATE_MS_MAX = 5_000
 TICK_SECONDS = 0.01
+BAD_AMOUNT = {"currency": "CNY", "value": -1}
 Sent = tuple[str, str, bytes]
 
 
@@ -30,12 +31,14 @@ class Traffic:
         self.last: list[tuple[str, bytes]] = []
 
     def next(self) -> list[Sent]:
-        """One payment, and what comes with it: now and then a log-in, the result of an earlier payment, the same payment again."""
+        """One payment, and what comes with it now and then: a log-in, the result or a repeat of an earlier payment, a bad message."""
         random = self.random
         key, body = self._payment()
         value = json.dumps(body).encode()
         self.last = [*self.last[-400:], (key, value)]
         found = [("payments", key, value)]
+        if random.random() < 0.01:
+            found.append(("payments", key, json.dumps(body | {"payment_id": f"bad_{self.payments}", "amount": BAD_AMOUNT}).encode()))
         if random.random() < 0.15:
             found.append(self._login())
         if random.random() < 0.15:
@@ -89,7 +92,7 @@ class Pour:
         self.seconds = 0.0
         self._stop = False
 
-    async def __aenter__(self) -> Pour:
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
         return self
 
