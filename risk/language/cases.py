@@ -5,8 +5,8 @@ Rule 2: the clock of a test is its own: it starts at `START_MS` and moves only b
 
 An item of `events:` stands for ``repeat`` events. `at` sets the clock before its first event, `after` moves it there; `every` moves
 it before each of the others, and before the first too where neither is given (but not before the very first event of a test).
-`{n}` in a text counts an item's events from 1. What is left out comes from the example of the event type; ids in it are made anew
-for every test, the same throughout one test.
+`{n}` counts an item's events from 1, in every field, in `model.score` and in `every`. What is left out comes from the example of the
+event type; ids in it are made anew for every test, the same throughout one test.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a test says. ``last``: of the last event; ``fires_on``: the events that fire, from 1, all of them."""
+    """What a test says. ``last``: of the last event, (verdict, is it that?); ``fires_on``: the events that fire, from 1, all of them."""
 
-    last: str | None = None
+    last: tuple[tuple[str, bool], ...] = ()
     silent_all: bool = False
     fires_on: tuple[int, ...] | None = None
     action: str | None = None
@@ -137,7 +137,7 @@ class _Sequence:
         elif n == 1 and after is not None:
             self.clock_ms += _duration(item, after)
         elif self.made:
-            self.clock_ms += _duration(item, _text(item, "every") or "0s")
+            self.clock_ms += _duration(item, (_text(item, "every") or "0s").replace("{n}", str(n)))
         self.made += 1
 
     def _step(self, item: Block, kind: EventType, n: int) -> Step:
@@ -148,7 +148,7 @@ class _Sequence:
         score = self.score
         for key, node in item:
             if key.text == SCORE:
-                score = _score(node)
+                score = _score(_numbered(node, n))
             elif key.text not in CLOCK_KEYS:
                 values[key.text] = _read(kind, key, _numbered(node, n))
         for name, value in values.items():
@@ -213,12 +213,9 @@ def _duration(item: Block, text: str) -> int:
 def _expected(case: Case) -> Expected:
     said = case.expect
     if isinstance(said, Scalar):
-        return Expected(silent_all=True) if said.text == "silent_all" else Expected(last=said.text)
-    last = None
-    for word in ("fires", "silent", "unknown"):
-        answer = _text(said, word)
-        if answer is not None:
-            last = word if answer == "true" else "not " + word
+        return Expected(silent_all=True) if said.text == "silent_all" else Expected(last=((said.text, True),))
+    answers = ((word, _text(said, word)) for word in ("fires", "silent", "unknown"))
+    last = tuple((word, answer == "true") for word, answer in answers if answer is not None)
     fires_on, values, score = said.get("fires_on"), said.get("values"), _text(said, "score")
     return Expected(
         last=last,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from risk.declared import EventType, Feature, Field, FieldType
 from risk.language.condition import Fault, literal
@@ -64,6 +65,11 @@ def _some(node: Node | None) -> bool:
 
 def _none(node: Node | None) -> bool:
     return isinstance(node, Items) and not node.items
+
+
+def _first(key: Scalar, value: Scalar) -> str:
+    """How long before the first repetition; `after` is said once, so it counts none."""
+    return value.text.replace("{n}", "1") if key.text == "every" else value.text
 
 
 class _CaseReading:
@@ -138,7 +144,9 @@ class _CaseReading:
             if key.text in STEP_KEYS:
                 self._step(key, value)
             elif key.text == SCORE:
-                self._number(key, value)
+                counted = self._counted(value)
+                if counted is not None:
+                    self._number(key, counted)
             elif key.text in fields and fields[key.text].derived is not None:
                 self.problems.error("E420", key, f"`{key.text}` is derived, so a test cannot set it", NOT_SENT)
             elif key.text in fields:
@@ -149,24 +157,34 @@ class _CaseReading:
 
     def _field(self, field: Field, value: Node) -> None:
         """Check the value that a test writes; `{n}` counts the repetitions."""
-        if isinstance(value, Scalar) and "{" in value.text:
-            rest = value.text.replace("{n}", "1")
-            if "{" in rest:
-                self.problems.error("E422", value, "only `{n}`, the number of the repetition, can stand in brackets")
-                return
-            value = Scalar(value.file, rest, value.style, value.start, value.end)
-        elif isinstance(value, Scalar) and value.text == "missing":
+        counted = self._counted(value)
+        if counted is None:
+            return
+        if isinstance(value, Scalar) and value.text == "missing":
             if not field.optional:
                 self.problems.error("E422", value, f"`{field.name}` is never missing: an event without it is a dead letter")
             return
-        read_value(field, value, self.problems)
+        read_value(field, counted, self.problems)
+
+    def _counted(self, value: Node) -> Node | None:
+        """The value of the first repetition; None where something else stands in brackets, which is told."""
+        if isinstance(value, Items):
+            items = [self._counted(item) for item in value.items]
+            return None if None in items else replace(value, items=tuple(item for item in items if item is not None))
+        if not isinstance(value, Scalar) or "{" not in value.text:
+            return value
+        rest = value.text.replace("{n}", "1")
+        if "{" in rest:
+            self.problems.error("E422", value, "only `{n}`, the number of the repetition, can stand in brackets")
+            return None
+        return replace(value, text=rest)
 
     def _step(self, key: Scalar, value: Node) -> None:
         if not isinstance(value, Scalar):
             self.problems.error("E005", value, f"`{key.text}` is one value")
         elif key.text == "repeat" and not (re.fullmatch(r"\d{1,6}", value.text) and 1 <= int(value.text) <= REPEAT_MAX):
             self.problems.error("E423", value, f"`repeat` is a whole number from 1 to {REPEAT_MAX}, not `{value.text}`")
-        elif key.text in ("every", "after") and duration_ms(value.text.removeprefix("-")) is None:
+        elif key.text in ("every", "after") and duration_ms(_first(key, value).removeprefix("-")) is None:
             unit = f"write `{value.text}s`, `{value.text}m` or `{value.text}h`" if value.text.isdigit() else None
             self.problems.error("E423", value, f"`{key.text}` is a duration such as `10m`, not `{value.text}`", unit)
         elif key.text == "at" and moment_ms(value.text) is None:
@@ -204,8 +222,12 @@ class _CaseReading:
                 )
             return
         keys = Keys(expect, "`expect`", EXPECT_KEYS, self.problems)
-        for word in EXPECT_WORDS:
-            keys.flag(word)
+        said = {word for word in EXPECT_WORDS if keys.flag(word)} - ({"silent"} if "silent_all" in keys else set())
+        if len(said) > 1:
+            both = " and ".join(f"`{word}`" for word in EXPECT_WORDS if word in said)
+            self.problems.error("E425", expect, f"a test expects one of {one_of(EXPECT_WORDS)}, not {both} together")
+        if not expect.entries:
+            self.problems.error("E425", expect, "this test expects nothing", f"write {one_of(f'`{word}`' for word in EXPECT_WORDS)}")
         if "score" in keys:
             keys.whole("score", 0, 100)
         action = keys.scalar("action")
