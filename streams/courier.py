@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from risk.profiles import Touch
+from streams.line import Line
 from streams.outbox import NO_HEADERS, Outbox
-from streams.source import Source
+from streams.source import Source, settle_all
 from streams.wire import RELEASE, RESTORE, Answer, AnswerEnvelope, RemoteTouch, TouchEnvelope, TouchShape, encode
 
 
@@ -29,7 +30,7 @@ class Courier:
         self._tied: dict[int, list[tuple[Source, int]]] = {}
         self._answers: dict[int, list[Answer]] = {}
         self._tied_answers: dict[int, list[tuple[Source, int]]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._lines: dict[tuple[str, int], Line] = {}
 
     def touch(
         self, home: int, touch: Touch, key: str, t: int, tid: int, source: int, offset: int, number: int, want: bool, row: tuple[Any, ...]
@@ -67,29 +68,20 @@ class Courier:
             known = committed()
             for home, touches in self._touches.items():
                 envelope = TouchEnvelope(self._ruleset, epoch_of(home), known, list(self._shapes.get(home, ())), touches)
-                self._start(self._send(self._topics["touches"], home, encode(envelope), self._tied.get(home, [])))
+                self._send(self._topics["touches"], home, encode(envelope), self._tied.get(home, []))
             self._touches, self._shapes, self._tied = {}, {}, {}
         if self._answers:
             for partition, answers in self._answers.items():
                 value = encode(AnswerEnvelope(answers))
-                self._start(self._send(self._topics["values"], partition, value, self._tied_answers.get(partition, [])))
+                self._send(self._topics["values"], partition, value, self._tied_answers.get(partition, []))
             self._answers, self._tied_answers = {}, {}
 
     @property
     def idle(self) -> bool:
-        return not self._tasks
+        return all(line.idle for line in self._lines.values())
 
-    async def _send(self, topic: str, partition: int, value: bytes, tied: list[tuple[Source, int]]) -> None:
-        await self._outbox.send(topic, partition, [(None, value, NO_HEADERS)])
-        for source, offset in tied:
-            source.settle(offset)
-
-    def _start(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finish)
-
-    def _finish(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._on_error(error)
+    def _send(self, topic: str, partition: int, value: bytes, tied: list[tuple[Source, int]]) -> None:
+        line = self._lines.get((topic, partition))
+        if line is None:
+            line = self._lines[(topic, partition)] = Line(self._outbox, topic, partition, self._on_error)
+        line.put([(None, value, NO_HEADERS)], partial(settle_all, tied))

@@ -1,20 +1,21 @@
 """The way out of one partition: a receipt is acknowledged, then its decision is sent, then its source is settled.
 
-Two stages run at once, so that receipts of the next payments travel while decisions of the last ones do. Whatever is waiting when
-a stage is free goes out as one batch: under load batches grow by themselves, when idle nobody waits.
+Receipts of the next payments travel while decisions of the last ones do. Whatever is waiting when a line is free goes out as one
+batch: under load batches grow by themselves, when idle nobody waits.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
-from streams.outbox import Headers, Outbox, Record
+from streams.line import Line
+from streams.outbox import Headers, Outbox
 from streams.source import Source
 
-STAGE_ROWS = 256
-"""Of receipts that go out at once: decisions of the first must not wait for receipts of the last."""
+SLICES_AT_ONCE = 2
+"""Of receipts: decisions of the first must not wait for receipts of the last."""
 
 
 class Written(NamedTuple):
@@ -52,72 +53,30 @@ class Lane:
         on_error: Callable[[BaseException], None],
         on_decided: Callable[[list[Written]], None],
     ) -> None:
-        self._outbox = outbox
-        self._topics = topics
-        self._partition = partition
-        self._on_error = on_error
         self._on_decided = on_decided
-        self._receipts: list[Written] = []
-        self._decisions: list[Written] = []
-        self._letters: list[DeadLetter] = []
-        self._wake = [asyncio.Event(), asyncio.Event(), asyncio.Event()]
-        self._busy = [False, False, False]
-        stages = (self._send_receipts, self._send_decisions, self._send_letters)
-        self._tasks = [asyncio.create_task(self._run(i, stage)) for i, stage in enumerate(stages)]
+        self._receipts = Line(outbox, topics["receipts"], partition, on_error, SLICES_AT_ONCE)
+        self._decisions = Line(outbox, topics["decisions"], partition, on_error)
+        self._letters = Line(outbox, topics["dead_letters"], partition, on_error)
 
     def put(self, rows: list[Written]) -> None:
-        self._receipts.extend(rows)
-        self._wake[0].set()
+        """What one slice of work decided."""
+        self._receipts.put([(row.key, row.receipt, row.headers) for row in rows], partial(self._decide, rows))
 
     def put_letter(self, letter: DeadLetter) -> None:
-        self._letters.append(letter)
-        self._wake[2].set()
+        self._letters.put([(None, letter.value, letter.headers)], partial(letter.source.settle, letter.offset))
 
     @property
     def idle(self) -> bool:
-        return not (self._receipts or self._decisions or self._letters or any(self._busy))
+        return self._receipts.idle and self._decisions.idle and self._letters.idle
 
     def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        for line in (self._receipts, self._decisions, self._letters):
+            line.stop()
 
-    async def _run(self, number: int, stage: Callable[[], asyncio.Future[None] | object]) -> None:
-        wake = self._wake[number]
-        try:
-            while True:
-                await wake.wait()
-                wake.clear()
-                self._busy[number] = True
-                await stage()  # type: ignore[misc]
-                self._busy[number] = False
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the worker cannot go on
-            self._on_error(error)
+    def _decide(self, rows: list[Written]) -> None:
+        self._decisions.put([(row.key, row.decision, row.headers) for row in rows], partial(self._settle, rows))
 
-    async def _send_receipts(self) -> None:
-        rows, self._receipts = self._receipts[:STAGE_ROWS], self._receipts[STAGE_ROWS:]
-        if self._receipts:
-            self._wake[0].set()
-        if rows:
-            records: list[Record] = [(row.key, row.receipt, row.headers) for row in rows]
-            await self._outbox.send(self._topics["receipts"], self._partition, records)
-            self._decisions.extend(rows)
-            self._wake[1].set()
-
-    async def _send_decisions(self) -> None:
-        rows, self._decisions = self._decisions, []
-        if rows:
-            records: list[Record] = [(row.key, row.decision, row.headers) for row in rows]
-            await self._outbox.send(self._topics["decisions"], self._partition, records)
-            for row in rows:
-                row.source.settle(row.offset)
-            self._on_decided(rows)
-
-    async def _send_letters(self) -> None:
-        letters, self._letters = self._letters, []
-        if letters:
-            records: list[Record] = [(None, letter.value, letter.headers) for letter in letters]
-            await self._outbox.send(self._topics["dead_letters"], self._partition, records)
-            for letter in letters:
-                letter.source.settle(letter.offset)
+    def _settle(self, rows: list[Written]) -> None:
+        for row in rows:
+            row.source.settle(row.offset)
+        self._on_decided(rows)

@@ -82,6 +82,12 @@ class Source:
         return self.delivered - self.committed
 
 
+def settle_all(tied: Iterable[tuple[Source, int]]) -> None:
+    """One thing that each of these offsets waited for is safe."""
+    for source, offset in tied:
+        source.settle(offset)
+
+
 class Heads:
     """The waiting records of all sources of a worker, merged."""
 

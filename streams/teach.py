@@ -5,17 +5,18 @@ What the decision read goes along: it is never computed again when the label com
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from aiokafka.structs import ConsumerRecord
 
 from risk.declared import ModelDecl
 from risk.events import Event
 from risk.learning import BadRecord, Entry, Known, Learner, Offer, Settled, Version, apply, record, signature_of
+from streams.line import Line
 from streams.outbox import NO_HEADERS, Outbox
-from streams.source import Source
+from streams.source import Source, settle_all
 
 log = logging.getLogger(__name__)
 
@@ -27,14 +28,11 @@ class Teaching:
     """The way to the learner, and the learner itself where this worker owns it."""
 
     def __init__(self, outbox: Outbox, topic: str, model: ModelDecl | None, fail: Callable[[BaseException], None]) -> None:
-        self._outbox = outbox
-        self._topic = topic
-        self._fail = fail
+        self._line = Line(outbox, topic, LEARN_PARTITION, fail)
         self._model = model if model is not None and model.learner != "fixed" else None
         self._signature = signature_of(model) if self._model is not None and model is not None else ""
         self._entries: list[Entry] = []
         self._tied: list[tuple[Source, int]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
         self.learner: Learner | None = None
         self._caught_up_at = 0
 
@@ -61,23 +59,11 @@ class Teaching:
         if self._entries:
             value, tied = record(self._signature, self._entries), self._tied
             self._entries, self._tied = [], []
-            task = asyncio.create_task(self._send(value, tied))
-            self._tasks.add(task)
-            task.add_done_callback(self._finish)
+            self._line.put([(None, value, NO_HEADERS)], partial(settle_all, tied))
 
     @property
     def idle(self) -> bool:
-        return not self._tasks
-
-    async def _send(self, value: bytes, tied: list[tuple[Source, int]]) -> None:
-        await self._outbox.send(self._topic, LEARN_PARTITION, [(None, value, NO_HEADERS)])
-        for source, offset in tied:
-            source.settle(offset)
-
-    def _finish(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._fail(error)
+        return self._line.idle
 
     # ------------------------------------------------------------------ the learner
 

@@ -1,0 +1,62 @@
+"""A line to one partition: whoever has records for it puts them in, one send is under way at a time, and each is told when his are safe.
+
+Many senders that wait for the same partition each for himself would time out one another; here they go out together, in order, as
+few batches as they fit in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from streams.outbox import Outbox, Record
+
+Done = Callable[[], None]
+
+
+class Line:
+    """Sends records of one partition in the order in which they were put.
+
+    ``at_once``: at most so many entries a send. ``on_error`` is told what the broker refused; nothing is sent after that.
+    """
+
+    def __init__(
+        self, outbox: Outbox, topic: str, partition: int, on_error: Callable[[BaseException], None], at_once: int | None = None
+    ) -> None:
+        self._outbox = outbox
+        self._topic, self._partition = topic, partition
+        self._on_error = on_error
+        self._at_once = at_once
+        self._waiting: deque[tuple[list[Record], Done]] = deque()
+        self._sending: asyncio.Task[None] | None = None
+
+    def put(self, records: list[Record], done: Done) -> None:
+        """Records that belong together; ``done`` is called when all of them are acknowledged."""
+        self._waiting.append((records, done))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send())
+
+    @property
+    def idle(self) -> bool:
+        return self._sending is None
+
+    def stop(self) -> None:
+        """What waits is dropped: it comes again at the next owner."""
+        self._waiting.clear()
+        if self._sending is not None:
+            self._sending.cancel()
+
+    async def _send(self) -> None:
+        try:
+            while self._waiting:
+                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._at_once or len(self._waiting)))]
+                await self._outbox.send(self._topic, self._partition, (record for records, _ in taken for record in records))
+                for _, done in taken:
+                    done()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the worker cannot go on
+            self._on_error(error)
+            return  # and stays busy: nobody may take it for done
+        self._sending = None
