@@ -222,9 +222,9 @@ class Events:
     def drawn(self, symbol: Symbol) -> Any:
         if symbol.optional:
             chance = self.rnd.random()
-            if symbol.kind == "feature" and chance < 0.12:
+            if symbol.kind == "feature" and chance < 0.10:
                 return NEVER
-            if chance < 0.45:
+            if chance < 0.58:
                 return None
         pick = self.rnd.choice
         match symbol.type.kind:

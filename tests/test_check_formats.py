@@ -61,7 +61,8 @@ def test_every_code_of_sarif_is_declared_once(folder: Path) -> None:
 
 def test_what_a_workflow_command_cannot_hold_is_escaped() -> None:
     assert github([ODD], "1 warning", "rules") == (
-        "::warning file=rules/a b/ü%2C1.yaml,line=3,col=5,endColumn=7,title=risk check E999::half of `100%25`: no%0Awrite%0Aless\n1 warning\n"
+        "::warning file=rules/a b/ü%2C1.yaml,line=3,col=5,endColumn=7,title=risk check E999"
+        "::half of `100%25`: no%0Awrite%0Aless\n1 warning\n"
     )
 
 

@@ -1,22 +1,29 @@
 """Compiled conditions against the interpreter, and text against tree, on random conditions and events.
 
-`CONDITIONS` x `EVENTS_EACH` evaluations; a third of the operands are missing and some are never.
+`EVALUATIONS` of them; at least a third of the operands are missing and some are never, and each of the three answers is frequent.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from types import SimpleNamespace
+from typing import Any
 
 from risk.language.compile import compile_judge, compile_predicate
 from risk.language.condition import Node, canonical, check, parse
 from risk.language.interpret import Known, evaluate
-from tests.conditions_random import LISTS, PARAMS, SCOPE, SLOTS, STRUCT, Conditions, Events
+from risk.language.lookup import Lists, at_event
+from risk.language.overriding import Overriding
+from risk.language.render import read_by
+from risk.language.typecheck import meaning
+from tests.conditions_random import LISTS, PARAMS, SCOPE, SLOTS, START_MS, STRUCT, Conditions, Events
 
-CONDITIONS = 1500
-RULES_EACH = 30
-EVENTS_EACH = 30
+CONDITIONS = 1260
+RULES_EACH = 42
+EVENTS_EACH = 80
+EVALUATIONS = CONDITIONS * EVENTS_EACH
 
 
 def drawn(seed: int, count: int) -> list[tuple[str, Node]]:
@@ -43,14 +50,17 @@ def checked(node: Node, **rule: object) -> SimpleNamespace:
 
 def test_the_compiled_rules_agree_with_the_interpreter() -> None:
     answers: Counter[bool | None] = Counter()
+    operands: Counter[bool] = Counter()
     events = Events(random.Random(2))
     cases = drawn(1, CONDITIONS)
     for start in range(0, CONDITIONS, RULES_EACH):
         batch = cases[start : start + RULES_EACH]
         judge = compile_judge([checked(node) for _, node in batch], STRUCT, SLOTS, LISTS)
+        reads = [name for _, node in batch for name in read_by(node, SCOPE)]
         for _ in range(EVENTS_EACH):
             event, values, score, by_name = events()
             fired, unknown = judge(event, values, score)
+            operands.update(by_name[name] is None for name in reads)
             for i, (text, node) in enumerate(batch):
                 wanted = evaluate(node, Known(by_name, SCOPE, PARAMS, LISTS))
                 found = True if i in fired else None if i in unknown else False
@@ -58,7 +68,36 @@ def test_the_compiled_rules_agree_with_the_interpreter() -> None:
                 answers[wanted] += 1
             i = events.rnd.randrange(len(batch))
             assert judge.one(i, event, values, score) is (True if i in fired else None if i in unknown else False)
-    assert min(answers[True], answers[False], answers[None]) > 0.1 * answers.total(), answers
+    assert answers.total() == EVALUATIONS >= 100_000
+    assert operands[True] >= operands.total() / 3, operands
+    assert min(answers[True], answers[False], answers[None]) >= 0.1 * answers.total(), answers
+
+
+def test_overridden_parameters_and_lists_that_end_agree_too() -> None:
+    others: dict[str, Any] = {"n": 3, "share": 1.15, "sum": 333, "wait": 1_000, "word": "*b", "kind": "card"}
+    remote = parse("bool.sure")
+    assert isinstance(remote, Node)
+    for_some = Overriding({"n": 1, "word": "a"}, None, 2**62, {}, segment=meaning(remote, SCOPE))
+    for_one = Overriding(others, None, START_MS + 1_000, {}, attr="text_sure", value="a")
+    lists: Lists = {**LISTS, "words": {"a": START_MS, "card": math.inf}}
+    events, cases = Events(random.Random(8)), drawn(7, 240)
+    overridden: Counter[str] = Counter()
+    for start in range(0, len(cases), 40):
+        batch = cases[start : start + 40]
+        rules = [checked(node, name=f"r{i}", params=PARAMS, mode="live") for i, (_, node) in enumerate(batch)]
+        judge = compile_judge(rules, STRUCT, SLOTS, lists, {f"r{i}": [for_one, for_some] for i in range(len(batch))})
+        for _ in range(40):
+            event, values, score, by_name = events()
+            params = {**PARAMS, **(for_some.sets if by_name["bool.sure"] else {})}
+            if by_name["text.sure"] == "a" and by_name["occurred_at"] < for_one.until_ms:
+                params = {**params, **others}
+            fired, unknown = judge(event, values, score)
+            held = judge.in_force(range(len(batch)), event, values, score)
+            overridden[f"{len(held)} {sorted(params.items()) != sorted(PARAMS.items())}"] += 1
+            for i, (text, node) in enumerate(batch):
+                found = True if i in fired else None if i in unknown else False
+                assert found is evaluate(node, Known(by_name, SCOPE, params, at_event(lists, event))), (text, by_name, params)
+    assert set(overridden) == {"40 True", "0 False"}
 
 
 def test_a_predicate_is_true_where_the_condition_certainly_holds() -> None:
@@ -71,7 +110,7 @@ def test_a_predicate_is_true_where_the_condition_certainly_holds() -> None:
     assert len(fields_only) > 100
     for text, node in fields_only:
         predicate = compile_predicate(node, SCOPE, STRUCT, LISTS, PARAMS)
-        for _ in range(EVENTS_EACH):
+        for _ in range(30):
             event, _, _, by_name = events()
             assert predicate(event) is (evaluate(node, Known(by_name, SCOPE, PARAMS, LISTS)) is True), (text, by_name)
 
