@@ -13,6 +13,7 @@ from risk.declared import Field
 from risk.language.render import Term, render_value
 from risk.money import render
 from risk.tools.explaining import ABSENT, FIRES, SILENT, UNKNOWN, Explanation, RuleAnswer
+from risk.tools.wording import obligation_words
 
 ANSWERS = {True: "yes", False: "no ", None: "?  "}
 TEXT_WIDTH = 52
@@ -69,7 +70,7 @@ def _facts(said: Explanation) -> Iterator[tuple[str, str]]:
     if ruling.reasons:
         yield "reasons", ", ".join(ruling.reasons)
     if ruling.obligations:
-        yield "obligations", "; ".join(" ".join(str(value) for value in each.values()) for each in ruling.obligations)
+        yield "obligations", ", ".join(map(obligation_words, ruling.obligations))
     if ruling.reports:
         yield "reports", ", ".join(f"{each['kind']} by {each['rule']}" for each in ruling.reports)
     if said.outcome.degraded:

@@ -5,7 +5,7 @@ Belongs here: words that more than one tool uses. Never: layout, HTML, places.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from risk.declared import Feature, FieldType, Rule, Window
@@ -52,7 +52,7 @@ def window_words(window: Window, ending_ms: int = 0) -> str:
             return "ever" + ending
         case "calendar":
             return f"since the start of the {window.unit} in {window.zone}" + ending
-    return f"in the last {long_duration(window.length_ms)}" + ending
+    return f"in the last {long_duration(window.length_ms).removeprefix('1 ')}" + ending
 
 
 def long_duration(ms: int) -> str:
@@ -109,10 +109,16 @@ def does_words(rule: Rule) -> str:
         said.append(f"{rule.score} points")
     if rule.trust:
         said.append("trusts: clears the band and rules that are not final")
-    said += [" ".join(str(part) for part in each.values()) for each in rule.obligations]
+    said += [obligation_words(each) for each in rule.obligations]
     if rule.report:
         said.append(f"report {rule.report}")
     return ", ".join(said) or "nothing"
+
+
+def obligation_words(obligation: Mapping[str, Any]) -> str:
+    """`DELAY_SETTLEMENT (hours 24)`."""
+    more = ", ".join(f"{key} {value}" for key, value in obligation.items() if key != "do")
+    return f"{obligation['do']} ({more})" if more else str(obligation["do"])
 
 
 def joined(words: Sequence[str], last: str = "or") -> str:

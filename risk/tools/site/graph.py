@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from risk.tools.site.html import text
 
 BOX_HEIGHT, GAP, COLUMN_GAP, MARGIN, HEAD = 22, 7, 90, 8, 26
-LETTER = 6.9
+LETTER = 7.4
 PASSES = 6
 
 

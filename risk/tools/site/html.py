@@ -42,13 +42,14 @@ def anchor(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "-", name)
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells are HTML; no table where there are no rows."""
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
+    """Cells are HTML; no table where there are no rows. ``kind``: its class in the style sheet."""
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n" for row in rows)
     if not body:
         return ""
+    named = f' class="{kind}"' if kind else ""
     head = "".join(f"<th>{text(each)}</th>" for each in heads)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>\n'
+    return f'<div class="wide"><table{named}><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>\n'
 
 
 def facts(pairs: Mapping[str, str]) -> str:

@@ -27,23 +27,27 @@ def index(shared: Shared) -> str:
     body = [f"<h1>Rules</h1>\n<p class=lead>{text(lead)}</p>"]
     for path, of_file in _grouped(rules, lambda rule: [rule.place.path if rule.place else ""]):
         said = f'<p class="lead">{text(opening(shared.ruleset.sources.get(path, "")))}</p>'
-        body.append(section(path, said + table(RULE_HEADS, rule_rows(shared, of_file)), path))
+        body.append(section(path, said + table(RULE_HEADS, rule_rows(shared, of_file), "rules"), path))
     return shared.page("Rules", "\n".join(body), "index.html")
 
 
 def opening(source: str) -> str:
-    """The comment at the head of a file, without its signs."""
-    lines = []
+    """The comment at the head of a file, without its signs; a line that goes on in the next is joined with it."""
+    lines: list[str] = []
     for line in source.split("\n"):
         if not line.startswith("#"):
             break
-        lines.append(line.lstrip("#").strip())
+        said = line.lstrip("#").strip()
+        if lines and lines[-1] and not lines[-1].endswith((".", ":", ";")) and said and not said.startswith("-"):
+            lines[-1] += f" {said}"
+        else:
+            lines.append(said)
     return "\n".join(lines).strip()
 
 
 def owners(shared: Shared) -> str:
     groups = _grouped(shared.ruleset.rules.values(), lambda rule: [rule.owner or "nobody"])
-    body = [section(owner, table(RULE_HEADS, rule_rows(shared, rules)), owner) for owner, rules in sorted(groups)]
+    body = [section(owner, table(RULE_HEADS, rule_rows(shared, rules), "rules"), owner) for owner, rules in sorted(groups)]
     return shared.page("Owners", "<h1>Owners</h1>\n" + "\n".join(body), "owners.html")
 
 
@@ -163,7 +167,9 @@ def duties(shared: Shared) -> str:
     for name, duty in shared.ruleset.duties.items():
         rules = serving.get(name, [])
         by = "<br>".join(f"{shared.rule_link(rule.name)} <span class='badge {rule.mode}'>{rule.mode}</span>" for rule in rules)
-        by = by or (f'<span class="soft">{text(duty.elsewhere)}</span>' if duty.elsewhere else '<span class="fires">no rule</span>')
+        by = by or (
+            f'<span class="soft">{words_with_code(duty.elsewhere)}</span>' if duty.elsewhere else '<span class="fires">no rule</span>'
+        )
         asks = f"{text(duty.title)}<br><span class=small>{text(duty.source)}; {text(', '.join(duty.evidence))}</span>"
         rows.append((f'<span id="{anchor(name)}">{code(name)}</span>', asks, text(duty.number or ""), text(duty.action or ""), by))
     return shared.page("Duties", "<h1>Duties</h1>\n" + table(("Duty", "What it asks", "Number", "Action", "Met by"), rows), "duties.html")

@@ -25,7 +25,13 @@ h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
 a { color: var(--link); text-decoration: none; } a:hover { text-decoration: underline; }
 p.lead { color: var(--soft); margin: .2rem 0 1rem; max-width: 52rem; white-space: pre-line; }
 .small, .soft { color: var(--soft); } .small { font-size: .87rem; }
-table { border-collapse: collapse; width: 100%; margin: .4rem 0 1rem; } .wide { overflow-x: auto; }
+table { border-collapse: collapse; max-width: 100%; margin: .4rem 0 1rem; }
+table.rules { width: 100%; table-layout: fixed; min-width: 46rem; }
+table.rules th:nth-child(2) { width: 20%; } table.rules th:nth-child(3) { width: 23%; } table.rules th:nth-child(4) { width: 9rem; }
+table.rules th:nth-child(5) { width: 6.2rem; } table.rules td:nth-child(n+4) { white-space: nowrap; }
+table.tests { width: 100%; table-layout: fixed; min-width: 46rem; } table.tests th:nth-child(2) { width: 45%; }
+table.tests th:nth-child(3) { width: 25%; } td:first-child > code, td:first-child > span > code { white-space: nowrap; }
+.wide { overflow-x: auto; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: .85rem; border-bottom: 1px solid var(--line);
   padding: .3rem .8rem .3rem 0; }
 td { border-bottom: 1px solid var(--line); padding: .4rem .8rem .4rem 0; vertical-align: top; }

@@ -13,7 +13,7 @@ CLOCK = ("event", "repeat", "every", "after", "at")
 
 
 def tests_table(cases: tuple[Case, ...]) -> str:
-    return table(("It", "Events", "Expected"), [(_title(case), _happens(case), _expected(case)) for case in cases])
+    return table(("It", "Events", "Expected"), [(_title(case), _happens(case), _expected(case)) for case in cases], "tests")
 
 
 def _title(case: Case) -> str:
@@ -28,9 +28,9 @@ def _happens(case: Case) -> str:
 
 
 def _step(step: Block) -> str:
-    """`3 × payment_result, every 10s: outcome declined, device.id dev_9`."""
+    """`3 times payment_result, every 10s: outcome declined, device.id dev_9`."""
     clock = {key: _said(node) for key in CLOCK if (node := step.get(key)) is not None}
-    head = ([f"{clock['repeat']} ×"] if "repeat" in clock else []) + ([clock["event"]] if "event" in clock else [])
+    head = ([f"{clock['repeat']} times"] if "repeat" in clock else []) + ([clock["event"]] if "event" in clock else [])
     when = [f"{key} {clock[key]}" for key in ("every", "after", "at") if key in clock]
     fields = [f"{code(key.text)} {text(_said(value))}" for key, value in step if key.text not in CLOCK]
     start = ", ".join([part for part in (" ".join(head), *when) if part])
