@@ -91,7 +91,7 @@ class Accounts:
         return (
             f"{self.payments} payments ({self.repeats} repeats), {self.decided} decided once each, {self.letters} bad ones put aside, "
             f"{self.degraded} degraded, {self.void} void, "
-            f" {self.takeovers} takeovers, {self.values} values of {self.probes} probes equal brute force"
+            f"{self.takeovers} takeovers, {self.values} values of {self.probes} probes equal brute force"
         )
 
 
