@@ -19,6 +19,7 @@ from risk.language import nodes
 from risk.language.canonical import canonical
 from risk.language.cases import CaseError, Script
 from risk.language.interpret import Known, evaluate
+from risk.language.lookup import Lists, at_event, lists_of
 from risk.language.nodes import Node
 from risk.language.render import read_by
 from risk.language.ruleset import CheckedRule, RuleSet
@@ -86,7 +87,7 @@ def _through(outer: Put, inner: Put) -> Put:
 
 def _counts(ruleset: RuleSet, rule: Rule, terms: list[_Term]) -> list[int]:
     trial, checked = Trial(ruleset, rule), ruleset.checked[rule.name]
-    lists = {name: declared.values for name, declared in ruleset.lists.items()}
+    lists = lists_of(ruleset.lists)
     counts = [0] * len(terms)
     for number, case in enumerate(ruleset.cases.get(rule.name, ()), 1):
         if case.todo is not None:
@@ -107,7 +108,7 @@ def _spoken_of(script: Script, seen: list[Seen]) -> list[Seen]:
     return [each for each in (seen if everything else seen[-1:]) if each.outcome is not None and each.outcome.rules]
 
 
-def _known(checked: CheckedRule, seen: Seen, lists: Mapping[str, frozenset[Any]]) -> Known:
+def _known(checked: CheckedRule, seen: Seen, lists: Lists) -> Known:
     """What the rule could see at one event."""
     outcome = seen.outcome
     assert outcome is not None
@@ -119,7 +120,7 @@ def _known(checked: CheckedRule, seen: Seen, lists: Mapping[str, frozenset[Any]]
             values[name] = seen.score
         else:
             values[name] = features[name] if symbol.kind == "feature" else getattr(seen.event, symbol.attr or name.replace(".", "_"))
-    return Known(values, checked.scope, checked.params, lists)
+    return Known(values, checked.scope, checked.params, at_event(lists, seen.event))
 
 
 def _hangs(node: Node, term: _Term, known: Known) -> bool:
