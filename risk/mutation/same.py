@@ -16,7 +16,7 @@ from risk.language.canonical import canonical
 from risk.language.nodes import Node
 from risk.language.scope import Scope
 
-CASES_MAX = 30_000
+CASES_MAX = 5_000
 PRESENT, MISSING, NEVER = "present", "missing", "never"
 Answer = bool | None
 States = Mapping[str, str]
@@ -98,7 +98,7 @@ def _of_test(test: Node, states: set[str]) -> set[Answer]:
     """The answers of one test, whose names are in these states. A division, and a prefix of what is no address, can be unknown."""
     lost = any((isinstance(part, nodes.Arith) and part.op == "/") or isinstance(part, nodes.Call) for part in test.walk())
     if isinstance(test, nodes.Missing):
-        return {True, False} if lost else {test.known == (states <= {PRESENT})}
+        return {True, False} if isinstance(test.item, nodes.Arith | nodes.Call | nodes.Minus) else {test.known == (states <= {PRESENT})}
     if MISSING in states:
         return {None}
     if NEVER in states:
