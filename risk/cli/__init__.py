@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-COMMANDS = ("check", "test", "explain", "names", "replay", "fmt", "schema", "docs", "stale")
+COMMANDS = ("check", "test", "explain", "names", "replay", "fmt", "schema", "docs", "stale", "duties")
 """Each name is a module of this package and the function in it that is the command."""
 
 for _name in COMMANDS:
