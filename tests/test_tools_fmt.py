@@ -83,10 +83,10 @@ def _meaning(text: str) -> object:
     return None if problems.found or root is None else plain(root)
 
 
-@settings(max_examples=60, deadline=None)
-@given(file=st.sampled_from(FILES), seed=st.integers(0, 10_000))
-def test_comments_stay_wherever_they_stand(file: tuple[str, str], seed: int) -> None:
-    path, text = file
+@settings(max_examples=20, deadline=None)
+@given(file=st.sampled_from(range(len(FILES))), seed=st.integers(0, 10_000))
+def test_comments_stay_wherever_they_stand(file: int, seed: int) -> None:
+    path, text = FILES[file]
     scrambled = _scrambled(text, seed)
     once = formatted(path, scrambled)
     assert sorted(part for part in once.split() if part.startswith("#")) == sorted(p for p in scrambled.split() if p.startswith("#"))
@@ -114,7 +114,7 @@ def _dumped(folder: Path, seed: int) -> dict[str, str]:
     return found
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(folder=st.sampled_from(FOLDERS), seed=st.integers(0, 10_000))
 def test_however_a_file_is_written_the_layout_means_the_same_and_is_stable(folder: Path, seed: int) -> None:
     before = _dumped(folder, seed)
@@ -222,6 +222,12 @@ def test_texts_of_several_lines_are_moved_not_changed() -> None:
     assert formatted("x.yaml", text.replace("\n      ", "\n          ").replace("            four", "            four")) == text
 
 
+def test_a_comment_between_a_key_and_its_value_goes_above() -> None:
+    text = "rules:\n\n  a:\n    title:   # one\n      # two\n      text   # three\n    params:\n      # four\n      {a: 1}\n"
+    wanted = "rules:\n\n  a:\n    # one\n    # two\n    title: text  # three\n    # four\n    params: {a: 1}\n"
+    assert formatted("x.yaml", text) == wanted and formatted("x.yaml", wanted) == wanted
+
+
 def test_what_cannot_be_read_is_shown_and_what_cannot_be_kept_is_left() -> None:
     with pytest.raises(BadRuleFile) as found:
         formatted("x.yaml", "rules: {a: b: c}\n")
@@ -229,7 +235,7 @@ def test_what_cannot_be_read_is_shown_and_what_cannot_be_kept_is_left() -> None:
     with pytest.raises(CannotFormat, match="braces"):
         formatted("x.yaml", "{rules: {}}\n")
     with pytest.raises(CannotFormat, match="a comment stands where no layout can keep it"):
-        formatted("x.yaml", "rules:\n  a:\n    title:\n      # here\n      text\n")
+        formatted("x.yaml", "rules:\n  a:\n    tests:\n      - # here\n        it: x\n")
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "rules:\n", "lists: {}\n"])

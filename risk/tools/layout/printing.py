@@ -304,9 +304,10 @@ class Printer:
         return line if found is None else line.ljust(max(found.column - 1, len(line) + 2)) + found.text
 
     def _beside_last(self, lines: list[str], source_lines: Sequence[int]) -> list[str]:
-        """With the comment that stood at the end of a line; a second one, where the value was on a line of its own, goes above."""
-        *others, last = list(dict.fromkeys(source_lines))
-        above = [found for found in map(self.comments.beside, others) if found is not None]
+        """With the comment beside it; those between key and value, where the value was on a line of its own, go above."""
+        first, last = source_lines[0], source_lines[-1]
+        above = [found for found in [self.comments.beside(first) if first != last else None] if found is not None]
+        above += [found for found in self.comments.between(first, last) if found.text]
         indent = len(lines[0]) - len(lines[0].lstrip())
         return [*_shown(above, indent), *lines[:-1], self._beside(lines[-1], last)]
 
