@@ -87,7 +87,6 @@ def measure(worker: Worker) -> None:
     metrics.set("risk_extra_fields_total", worker.engine.schema.extra_fields)
     metrics.set("risk_touches_total", worker.touched_locally, "local")
     metrics.set("risk_touches_total", worker.touched_remotely, "remote")
-    if worker.shards and worker.teaching.learner is not None:
-        for name, value in worker.teaching.learner.quality().items():
-            if value is not None:
-                metrics.set("risk_model_quality", float(value), name)
+    for name, value in worker.teaching.quality().items() if worker.shards else ():
+        if value is not None:
+            metrics.set("risk_model_quality", float(value), name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from risk.engine import Plan
@@ -21,6 +21,12 @@ class Waiting:
     values: list[Any]
     missing: set[int]
     routed_ms: float
+    refused: set[int] = field(default_factory=set)
+
+    @property
+    def unanswered(self) -> list[int]:
+        """Touches without an answer: not yet there, or of an owner that could not say."""
+        return sorted(self.missing | self.refused)
 
 
 class Pending:
@@ -41,16 +47,17 @@ class Pending:
     def answer(self, source: int, offset: int, number: int, values: list[Any] | None) -> tuple[bool, Waiting | None]:
         """Enter an answer. Returns (was it awaited?, the payment if this was its last missing answer).
 
-        An owner that cannot say (None) leaves the values unknown, but the payment waits no longer for it.
+        An owner that cannot say (None: it runs another rule set) leaves the values unknown and the decision degraded, but the payment
+        waits no longer for it.
         """
         waiting = self._held.get((source, offset))
         if waiting is None or number not in waiting.missing:
             return False, None
+        waiting.missing.discard(number)
         if values is not None:
             waiting.values[waiting.plan.answers_of(number)] = values
-            waiting.missing.discard(number)
         else:
-            waiting.missing.discard(number)
+            waiting.refused.add(number)
         if waiting.missing:
             return True, None
         return True, self._held.pop((source, offset))

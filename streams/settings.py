@@ -89,6 +89,9 @@ class Settings:
     commit_ms: int = _setting(500, "ms", _whole(10, 60_000), "How often, at the latest, offsets are committed.")
     session_ms: int = _setting(6_000, "ms", _whole(1_000, 1_800_000), "After so long without a heartbeat a worker counts as gone.")
     metrics_port: int = _setting(9464, "port", _whole(0, 65_535), "Port of /metrics and /health; 0 takes a free one.")
+    metrics_host: str = _setting(
+        "127.0.0.1", "address", _full_name, "Address that the metrics page listens on; 0.0.0.0 for all, in a container."
+    )
     state: Path = _setting(Path("data/state"), "folder", Path, "Local files of a worker. Nothing in it is needed to recover.")
     cache: Path | None = _setting(None, "folder", Path, "Where Kafka's jars are kept. Not set: riskstream in the user's cache folder.")
     given: frozenset[str] = frozenset()

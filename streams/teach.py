@@ -6,6 +6,7 @@ What the decision read goes along: it is never computed again when the label com
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -21,6 +22,7 @@ from streams.source import Source, settle_all
 log = logging.getLogger(__name__)
 
 LEARN_PARTITION = 0
+QUALITY_SECONDS = 5.0
 SETTLING = frozenset({"approved", "declined", "reversed", "expired"})
 
 
@@ -34,6 +36,8 @@ class Teaching:
         self._entries: list[Entry] = []
         self._tied: list[tuple[Source, int]] = []
         self.learner: Learner | None = None
+        self._quality: dict[str, float | int | None] = {}
+        self._quality_at = -QUALITY_SECONDS
         self._caught_up_at = 0
 
     def offer(self, payment_id: str, inputs: Sequence[float | None], at_ms: int, let_through: bool) -> None:
@@ -71,6 +75,15 @@ class Teaching:
         """This worker owns the learner now: the learn log, read whole up to ``end``, makes it what it was."""
         self.learner = Learner(self._model) if self._model is not None else None
         self._caught_up_at = end
+
+    def quality(self) -> dict[str, float | int | None]:
+        """Measures of the learner, a few seconds old: they sort a window of thousands, and payments wait meanwhile. Empty without one."""
+        if self.learner is None:
+            return {}
+        now = time.monotonic()
+        if now - self._quality_at >= QUALITY_SECONDS:
+            self._quality, self._quality_at = self.learner.quality(), now
+        return self._quality
 
     def learn(self, entry: ConsumerRecord) -> Version | None:
         """One record of the log; returns a version that is due. None while the past is replayed: it was published then."""

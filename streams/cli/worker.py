@@ -25,6 +25,7 @@ from streams.topics import NoKafka, TopicProblem, ensure_topics, names
 
 log = logging.getLogger("streams.worker")
 STOP_SECONDS = 10.0
+SELDOM_SECONDS = 10.0
 
 
 def worker(
@@ -36,9 +37,28 @@ def worker(
     2 rule files or settings are wrong, 3 no Kafka.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Seldom())
     logging.getLogger("streams").setLevel(logging.WARNING if quiet else logging.INFO)
     settings, ruleset = _prepared()
     raise typer.Exit(uvloop.run(_run(settings, ruleset)))
+
+
+class Seldom(logging.Filter):
+    """Lets a message of the Kafka client through once in ten seconds: while Kafka is away it says the same hundreds of times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith("aiokafka"):
+            return True
+        quiet_until = self._said.get(record.msg, 0.0)
+        if record.created < quiet_until:
+            return False
+        self._said[record.msg] = record.created + SELDOM_SECONDS
+        return True
 
 
 def _prepared() -> tuple[Settings, RuleSet]:
@@ -80,7 +100,7 @@ async def _run(settings: Settings, ruleset: RuleSet) -> int:
 
     instance = f"{socket.gethostname()[:20]}-{os.getpid()}-{secrets.token_hex(3)}"
     app, worker = make_app(settings, ruleset, history, instance, fail)
-    health = Health(worker, settings.metrics_port)
+    health = Health(worker, settings.metrics_port, settings.metrics_host)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -89,6 +109,8 @@ async def _run(settings: Settings, ruleset: RuleSet) -> int:
         port = await health.start()
         log.info("metrics at http://127.0.0.1:%d/metrics, rule set %s", port, ruleset.hash[:19])
         await _work(app, stop)
+    except SettingsProblem as problem:
+        _stop(str(problem), 2)
     except Exception as error:  # noqa: BLE001 - a worker that cannot start or go on must end, not stand still
         fail(error)
     if failed:
