@@ -45,6 +45,7 @@ REASONS: Final[dict[str, str]] = {
     "bad_amount": "An amount is negative, or larger than any amount can be.",
     "bad_currency": "A currency is not one of ISO 4217, or not the one that the schema fixes.",
     "bad_time": "A time is not RFC 3339 with a zone, or outside the years 1970 to 9998 (those beside the event's own: 1 to 9999).",
+    "too_old": "The event is older than RISK_LATE_MS_MAX allows; without that setting no event is too old.",
     "future_time": "The event's time is more than one day after the broker received it.",
     "id_too_long": "An id has more than 256 characters.",
     "text_too_long": "A text has more than 4,096 characters.",

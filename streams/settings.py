@@ -83,7 +83,6 @@ class Settings:
     drain_wait_ms: int = _setting(10_000, "ms", _WAIT, "The same wait while the partition is behind.")
     order_wait_ms: int = _setting(0, "ms", _WAIT, "How long, live, an event waits for an earlier one of another partition.")
     repeat_window_ms: int = _setting(DAY_MS, "ms", _whole(0, 400 * DAY_MS), "How long, in event time, repeats of a payment id are spotted.")
-    ahead_ms_max: int = _setting(DAY_MS, "ms", _whole(0, 400 * DAY_MS), "An event this far after the broker's time is a dead letter.")
     late_ms_max: int | None = _setting(None, "ms", _whole(0, 4_000 * DAY_MS), "An event this old is a dead letter. Not set: none is.")
     flush_ms: int = _setting(50, "ms", _whole(1, 10_000), "How often changed profiles are written to the changelog.")
     commit_ms: int = _setting(500, "ms", _whole(10, 60_000), "How often, at the latest, offsets are committed.")

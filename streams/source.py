@@ -119,5 +119,9 @@ class Heads:
                     break
                 yield first, waiting.popleft()
 
+    def oldest_ms(self) -> float:
+        """The broker's time of the record that has waited longest."""
+        return min((source.waiting[0].record.timestamp for source in self.sources.values() if source.waiting), default=0)
+
     def waiting(self) -> int:
         return sum(len(source.waiting) for source in self.sources.values())
