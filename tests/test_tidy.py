@@ -23,8 +23,9 @@ MODULE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 
 SIBLINGS = {"language", "profiles", "learning", "policy"}
-FEEDERS = {"world", "cases", "mutation", "tools"}
-"""What feeds the whole engine, or asks it: a simulated world, the tests that rule files carry and their mutants, the tools of analysts."""
+FEEDERS = {"world", "cases", "mutation", "tools", "seeding"}
+"""What feeds the whole engine, or asks it: a simulated world, the tests that rule files carry and their mutants, the tools of analysts,
+opening balances."""
 ABOVE = FEEDERS | {"engine", "cli"}
 """Rooms of `risk/` that the siblings and the facts must not know; every room that is none of all these is a fact."""
 IO_ROOMS = {"cli", "sources"}

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from risk.cli.files import FINDINGS, RulesOption, ruleset_at, wrong
-from risk.duties import Standing, Proof, as_data, counted, overview
+from risk.duties import Proof, Standing, as_data, counted, overview
 from risk.language import RuleSet
 from risk.language.problems import count
 from risk.language.sections.cases import fires, stays_silent

@@ -13,7 +13,7 @@ from risk.cli import COMMANDS as LIBRARY
 from risk.cli import app
 from streams.settings import help_text
 
-COMMANDS = ("kafka", "topics", "worker", "demo", "simulate", "feed")
+COMMANDS = ("kafka", "topics", "worker", "demo", "simulate", "feed", "seed")
 """Each name is a module of this package and the function in it that is the command."""
 
 EXPLAIN_SETTINGS = ("topics", "worker", "demo")
