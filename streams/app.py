@@ -70,7 +70,11 @@ def _add_agents(app: faust.App, worker: Worker, topics: dict[str, str]) -> None:
     for body, roles in agents.items():
 
         async def agent(batches: StreamT[Any], body: Body = body) -> None:
-            await body(worker, cast(AsyncIterator[Batch], batches))
+            try:
+                await body(worker, cast(AsyncIterator[Batch], batches))
+            except Exception as error:  # Faust would start the agent anew and forget the batch
+                worker.fail(error)
+                raise
 
         topic = app.topic(*(topics[role] for role in roles), value_type=cast(Any, Batch), value_serializer="batch", acks=False)
         app.agent(topic, name=body.__name__)(cast(Any, agent))
@@ -139,7 +143,7 @@ async def _begin(app: faust.App, worker: Worker, history: Sequence[Published]) -
     worker.connect(cast(Consumer, app.consumer), Outbox(producer._ensure_producer()), Outbox(changelog))
     await publish_ruleset(worker.outbox, topics["rulesets"], ruleset, history)
     worker.metrics.only("risk_ruleset_info", ruleset.hash)
-    models = Models(settings.brokers, topics["models"], lambda version: _use(worker, version))
+    models = Models(settings.brokers, topics["models"], lambda version: _use(worker, version), worker.fail)
     await models.start()
     if ruleset.model is not None and ruleset.model.learner == "fixed":
         version = fixed_version(ruleset.model)

@@ -82,14 +82,15 @@ async def publish_version(outbox: Outbox, topic: str, version: Version) -> None:
 
 
 class Models:
-    """Follows the versions of the model; ``use`` is called with each that fits, in the order in which they were published."""
+    """Follows the versions of the model; ``use`` is called with each new one; ``fail`` ends a worker that can no longer follow."""
 
-    def __init__(self, brokers: str, topic: str, use: Callable[[Version], None]) -> None:
+    def __init__(self, brokers: str, topic: str, use: Callable[[Version], None], fail: Callable[[BaseException], None]) -> None:
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=brokers, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=500
         )
         self._tp = TopicPartition(topic, 0)
         self._use = use
+        self._fail = fail
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -112,9 +113,12 @@ class Models:
         await self._consumer.stop()
 
     async def _follow(self) -> None:
-        while True:
-            for records in (await self._consumer.getmany(timeout_ms=1000)).values():
-                self._offer(records[-1].value)
+        try:
+            while True:
+                for records in (await self._consumer.getmany(timeout_ms=1000)).values():
+                    self._offer(records[-1].value)
+        except Exception as error:  # noqa: BLE001 - whatever it is: a worker must not go on with a model that stands still
+            self._fail(error)
 
     def _offer(self, raw: bytes) -> None:
         try:

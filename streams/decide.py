@@ -48,8 +48,10 @@ def decide(
     decision = engine.writer.decision(event.payment_id, outcome, receipt, decided_ms, late=late)
     headers = [("src", f"{source.tp.topic}/{source.tp.partition}/{item.offset}".encode()), shard.ledger.epoch_header]
     shard.out.append(Written(record.key, receipt, decision, headers, source, item.offset, record.timestamp))
-    if plan.quotas and ruling.action != worker.mildest:
-        release(worker, source, item.offset, plan, event, tid)
+    again = item.offset in shard.ledger.again
+    if plan.quotas and (again or ruling.action != worker.mildest):
+        # at a redelivery a decision that never got out may have released already: what passes now takes its quota again
+        settle(worker, source, item.offset, plan, event, tid, released=ruling.action != worker.mildest)
     if outcome.inputs is not None:
         worker.teaching.offer(event.payment_id, outcome.inputs, event.occurred_at, ruling.action == worker.mildest)
     count_decision(worker.metrics, worker.tallies[plan.event], outcome, late, event.occurred_at, decided_ms, time.perf_counter() - started)
@@ -59,16 +61,17 @@ def decide_waiting(worker: Worker, waiting: Waiting) -> None:
     """A payment whose last answer came, or whose deadline passed: then what is still missing stays unknown."""
     shard = worker.shards.get(waiting.source.tp.partition)
     if shard is not None:
-        decide(worker, shard, waiting.source, waiting.item, waiting.plan, waiting.tid, waiting.values, sorted(waiting.missing))
+        decide(worker, shard, waiting.source, waiting.item, waiting.plan, waiting.tid, waiting.values, waiting.unanswered)
 
 
-def release(worker: Worker, source: Source, offset: int, plan: Plan, event: Event, tid: int) -> None:
+def settle(worker: Worker, source: Source, offset: int, plan: Plan, event: Event, tid: int, *, released: bool) -> None:
     """A refused payment gives back the quota it reserved, before the next payment is observed where its profiles are here."""
     homes: set[int] = set()
     for touch in plan.quotas:
         key = touch.key(event)
         if key is not None:
-            worker.settle_quota(touch.kind, key, tid, True, source, offset, homes)
-    if homes:
-        source.more(offset, len(homes))
-        worker.courier.tie(homes, source, offset)
+            worker.settle_quota(touch.kind, key, tid, released, source, offset, homes)
+    # one more for the flush: a payment that waited for values had its own before the release was written
+    source.more(offset, 1 + len(homes))
+    worker.keeping.unsafe.append((source, offset))
+    worker.courier.tie(homes, source, offset)

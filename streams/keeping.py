@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from faust.types import TP
+
 from streams.outbox import NO_HEADERS
 from streams.source import Source
 
@@ -74,8 +76,10 @@ class Keeping:
                 if tp in worker.sources:
                     worker.sources[tp].committed = offset
             committed = worker.committed_by_source()
-            for shard in worker.shards.values():
-                shard.store.forget_applied(committed)
+            for partition, shard in worker.shards.items():
+                touches = worker.sources.get(TP(worker.topics["touches"], partition))
+                if touches is not None:
+                    shard.store.forget_applied(committed, touches.committed)
 
     def start_over(self) -> None:
         """All partitions are taken over anew: what was not safe comes again."""

@@ -72,6 +72,7 @@ class Ledger:
         self.answered: dict[tuple[str, int], tuple[str, str]] = {}
         # payment's tid -> (content hash, source code, offset)
         self.seen: dict[int, tuple[int, int, int]] = {}
+        self.again: set[int] = set()  # offsets of payments that came again after the takeover
         self._order: deque[tuple[int, int]] = deque()
         self._fresh: list[tuple[int, int, int, int, int]] = []
         self._records: deque[tuple[int, bytes]] = deque()
@@ -138,7 +139,8 @@ class Ledger:
             if found:
                 self._records.append((max(entry[4] for entry in found), key))
         entries.sort(key=lambda entry: entry[4])
-        for tid, content, source, offset, t in entries:
+        newest = {entry[0]: entry for entry in entries}  # a payment id may come once more after its window
+        for tid, content, source, offset, t in sorted(newest.values(), key=lambda entry: entry[4]):
             self.seen[tid] = (content, source, offset)
             self._order.append((t, tid))
         if entries:

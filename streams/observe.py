@@ -52,7 +52,10 @@ def _apply(worker: Worker, store: Store, envelope: TouchEnvelope, touch: RemoteT
         row = adopt(row)
     if worker.ownership.applied_here(touch.source, touch.offset, store.partition):
         store.remember(touch.tid, touch.kind, touch.key, shape.role, touch.source, touch.offset)
-    values = store.observe(ours, touch.key, touch.t, touch.tid, row, mark_of(touch.t, touch.tid, touch.source, touch.offset, via))
-    store.remember(touch.tid, touch.kind, touch.key, shape.role, touch.source, touch.offset)
+    mark = mark_of(touch.t, touch.tid, touch.source, touch.offset, via)
+    if ours.records and (touch.tid, touch.kind, touch.key, shape.role) in store.applied:
+        store.note_again(ours, touch.key, mark)
+    values = store.observe(ours, touch.key, touch.t, touch.tid, row, mark)
+    store.remember(touch.tid, touch.kind, touch.key, shape.role, touch.source, touch.offset, via)
     # values are told by their place: they mean the same only under the same rule set
     return values if envelope.ruleset == worker.engine.ruleset.hash else None

@@ -64,10 +64,12 @@ class Ownership:
         """Nothing new is begun; what is under way has so long to finish."""
         if self._settling is not None:
             self._settling.cancel()
+        settled = self.phase == "open" or not self._worker.shards
         if self.phase != "closed":
             self._closed_at = time.monotonic()
         self.phase = "closed"
-        self._safe = await self._worker.keeping.drain(seconds)
+        # Whoever is still taking over does not know of every touch that is on its way: the next time he starts from the topics again.
+        self._safe = await self._worker.keeping.drain(seconds) and settled
 
     # ------------------------------------------------------------------ taking over and letting go
 
@@ -111,11 +113,16 @@ class Ownership:
         for tp in [tp for tp in worker.sources if tp.partition in partitions]:
             source = worker.sources.pop(tp)
             worker.heads.sources.pop(tp, None)
-            if tp.topic in worker.topic_index:
+            if tp.topic in worker.topic_index and source.committed < source.received - len(source.waiting):
                 self._lost.append((source.code, source.committed, source.received - len(source.waiting), here))
         for partition in partitions:
             worker.shards.pop(partition).lane.stop()
         worker.pending.drop({source_code(index, p) for index in range(len(INPUT_TOPICS)) for p in partitions})
+
+    @property
+    def lost(self) -> bool:
+        """Whether anything that was applied here may be sent again by another worker, or come back to us."""
+        return bool(self._lost)
 
     def applied_here(self, source: int, offset: int, partition: int) -> bool:
         """Whether a source that another worker sends again was applied to this profile partition in process, before it moved away."""
@@ -132,7 +139,8 @@ class Ownership:
             worker.consumer.kafka.seek(TopicPartition(tp.topic, tp.partition), source.received)
             if tp.topic in worker.topic_index:
                 worker.heads.sources[tp] = source
-            elif tp.topic == worker.topics["touches"] and tp.partition not in kept:
+            elif tp.topic == worker.topics["touches"]:
+                # of a partition that we kept too: a source that came to us may have touched it from where it was before
                 end = (await reader.range(tp.topic, tp.partition))[1]
                 if source.received < end:
                     self._touch_ends[tp] = end

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from risk.cards import holds_card
 from risk.engine import Plan, payment_tid
 from risk.events import BadEvent, Event, content_hash
-from streams.decide import decide, release
+from streams.decide import decide, settle
 from streams.lane import DeadLetter
 from streams.pending import Waiting
 from streams.source import Item, Source
@@ -64,9 +64,11 @@ def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, eve
     tid, content = payment_tid(event.payment_id), content_hash(event)
     seen = ledger.seen.get(tid)
     if seen is None:
-        ledger.enter(tid, content, source.code, offset, event.occurred_at)
+        ledger.enter(tid, content, source.code, offset, item.order_ms)
+        ledger.forget(item.order_ms)
     elif seen[1] == source.code and seen[2] == offset:
         worker.metrics.add("risk_redeliveries_total")
+        ledger.again.add(offset)
     elif seen[0] == content:
         worker.metrics.add("risk_repeats_total")
         source.begin(offset, 1)
@@ -84,7 +86,7 @@ def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, eve
         worker.courier.tie(homes, source, offset)
     if answered is not None:
         if answered != worker.mildest:
-            release(worker, source, offset, plan, event, tid)
+            settle(worker, source, offset, plan, event, tid, released=True)
     elif missing:
         _wait(worker, Waiting(source, item, plan, tid, values, missing, time.monotonic() * 1000))
     else:
@@ -116,7 +118,7 @@ def _touch_all(
     whether every profile was here to answer.
     """
     t, code, offset, partitions = event.occurred_at, source.code, item.offset, worker.partitions
-    shards, missing, complete = worker.shards, set(), True
+    shards, missing, complete, lost = worker.shards, set(), True, worker.ownership.lost
     mark = mark_of(t, tid, code, offset, -1)
     for number, (key, row) in enumerate(plan.route(event)):
         touch = plan.touches[number]
@@ -127,6 +129,8 @@ def _touch_all(
         home = partition_of(touch.kind, key, partitions) if partitions > 1 else 0
         owner = shards.get(home)
         if owner is not None:
+            if lost and worker.ownership.applied_here(code, offset, home):
+                owner.store.remember(tid, touch.kind, key, touch.role, code, offset)
             values.extend(owner.store.observe(touch, key, t, tid, row, mark))
             worker.touched_locally += 1
             continue

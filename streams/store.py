@@ -12,14 +12,14 @@ from __future__ import annotations
 import struct
 import zlib
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import msgspec
 
 from risk.engine import Engine
 from risk.profiles import Profile, Touch
-from streams.wire import RELEASE, RESTORE, TouchShape, encode_row, mark_of, row_head
+from streams.wire import AGAIN, PARTITIONS_MAX, RELEASE, RESTORE, TouchShape, encode_row, mark_of, row_head
 
 Applied = tuple[int, str, str, str]
 CHUNK_ROWS = 64
@@ -52,6 +52,11 @@ def shape_id(touch: Touch) -> int:
     return zlib.crc32(f"{touch.event}\x1f{touch.role}\x1f{','.join(touch.columns)}".encode()) & 0x7FFFFFFF
 
 
+def settlement(released: bool, source: int, offset: int) -> str:
+    """What makes a release or a restore the same when it comes again: a payment may be settled more than once, by different events."""
+    return f"{RELEASE if released else RESTORE}/{source}/{offset}"
+
+
 def marker_key(epoch: int) -> bytes:
     """The key under which an owner marks the changelog as its own."""
     return b"m" + epoch.to_bytes(4, "big")
@@ -77,9 +82,10 @@ class Store:
         self.partition = partition
         self.epoch = epoch
         self.kinds: dict[str, dict[str, Kept]] = {}
-        # rows that are in the profiles already and may come again: (tid, kind, key, role) -> source code, offset
-        self.applied: dict[Applied, tuple[int, int]] = {}
-        self._applied_order: dict[int, deque[tuple[int, Applied]]] = {}
+        # rows that are in the profiles already and may come again: (tid, kind, key, role) -> their newest offset in risk.touches
+        self.applied: dict[Applied, int] = {}
+        self._applied_order: dict[int, deque[tuple[int, int, Applied]]] = {}
+        self._touches_edge = 0  # what is committed of risk.touches
         self.newest_ms = 0
         self._empty: dict[str, Profile] = {}
         self._dirty: list[Kept] = []
@@ -92,6 +98,7 @@ class Store:
             self._touch_of.update(((touch.event, touch.role), touch) for touch in plan.touches)
         self._heads = {touch: row_head(shape) for touch, shape in self._shape_of.items()}
         self._known_shapes: set[int] = set()
+        self._shapes_noted = False
 
     # ------------------------------------------------------------------ asking and recording
 
@@ -126,8 +133,26 @@ class Store:
     def settle_quota(self, kind: str, key: str, tid: int, released: bool, source: int, offset: int, via: int) -> None:
         """Give back or take again the quota that a payment reserved; doing it twice changes nothing."""
         held = self.kept(kind, key)  # made here if need be: a result may come before its payment, and the profile remembers it
+        role = settlement(released, source, offset)
+        if self.applied and (tid, kind, key, role) in self.applied:
+            self._mark(held)  # done already, and by now a newer result may have had its say
+            return
+        if not released and source < PARTITIONS_MAX and (tid, kind, key, settlement(True, source, offset)) not in self.applied:
+            return  # a payment that came again and passes takes back its own release, if there was one, and nobody else's
         (held.profile.release if released else held.profile.restore)(tid)
         held.open += row_head(RELEASE if released else RESTORE) + mark_of(0, tid, source, offset, via) + encode_row(())
+        held.rows += 1
+        self._mark(held)
+        if held.rows >= CHUNK_ROWS:
+            self._close_chunk(held)
+        self.applied.pop((tid, kind, key, settlement(not released, source, offset)), None)
+        if via >= 0:
+            self.remember(tid, kind, key, role, source, offset, via)
+
+    def note_again(self, touch: Touch, key: str, mark: bytes) -> None:
+        """A row that is here already stands once more in risk.touches: its next owner must know, whatever its source has committed."""
+        held = self.kept(touch.kind, key)
+        held.open += row_head(AGAIN) + mark + encode_row((touch.role,))
         held.rows += 1
         self._mark(held)
         if held.rows >= CHUNK_ROWS:
@@ -137,19 +162,23 @@ class Store:
         """Today's touch of an event type by its role."""
         return self._touch_of.get((event, role))
 
-    def remember(self, tid: int, kind: str, key: str, role: str, source: int, offset: int) -> None:
-        """This row is in its profile and may come again, until its source is committed."""
+    def remember(self, tid: int, kind: str, key: str, role: str, source: int, offset: int, via: int = -1) -> None:
+        """This row is in its profile and may come again, until its source and its own record in risk.touches (``via``) are committed."""
         applied = (tid, kind, key, role)
-        if applied not in self.applied:
-            self.applied[applied] = (source, offset)
-            self._applied_order.setdefault(source, deque()).append((offset, applied))
+        if self.applied.get(applied, -2) < via:
+            self.applied[applied] = via
+            self._applied_order.setdefault(source, deque()).append((offset, via, applied))
 
-    def forget_applied(self, committed: Mapping[int, int]) -> None:
-        """What these sources have committed never comes again."""
+    def forget_applied(self, committed: Mapping[int, int], touches_committed: int | None = None) -> None:
+        """What these sources have committed never comes again, once risk.touches is committed too."""
+        if touches_committed is not None:
+            self._touches_edge = touches_committed
         for source, edge in committed.items():
             order = self._applied_order.get(source)
-            while order and order[0][0] < edge:
-                self.applied.pop(order.popleft()[1], None)
+            while order and order[0][0] < edge and order[0][1] < self._touches_edge:
+                _, via, applied = order.popleft()
+                if self.applied.get(applied) == via:
+                    del self.applied[applied]
 
     def _empty_profile(self, kind: str) -> Profile:
         found = self._empty.get(kind)
@@ -183,7 +212,7 @@ class Store:
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
         """Everything that changed since the last call, in the order in which it must be written."""
-        if len(self._known_shapes) < len(self._shape_of):
+        if not self._shapes_noted:
             self._note_shapes()
         for held in self._dirty:
             held.dirty = False
@@ -199,16 +228,21 @@ class Store:
             for touch, number in self._shape_of.items()
             if touch.records and number not in self._known_shapes
         ]
-        self._known_shapes.update(self._shape_of.values())
+        self._shapes_noted = True
         self._changes[:0] = shapes
 
     # ------------------------------------------------------------------ recovery
 
     def restore(self, records: Mapping[bytes, bytes], unsafe: Mapping[int, int], touches_committed: int) -> int:
-        """Rebuild the profiles from the changelog's live records; returns the number of rows.
+        """All of ``restoring`` at once; returns the number of rows."""
+        return sum(self.restoring(records, unsafe, touches_committed))
+
+    def restoring(self, records: Mapping[bytes, bytes], unsafe: Mapping[int, int], touches_committed: int) -> Iterator[int]:
+        """Rebuild the profiles from the changelog's live records; yields the number of rows of each.
 
         ``unsafe``: for each source code the offset from which on records may come again; their rows are remembered as applied.
         """
+        self._touches_edge = max(0, touches_committed)
         adopt = self._adopters(records)
         chunks: dict[bytes, dict[int, tuple[int, bytes]]] = {}
         for key, value in records.items():
@@ -217,13 +251,10 @@ class Store:
                 held = chunks.setdefault(key[1:-8], {})
                 if chunk not in held or held[chunk][0] < epoch:
                     held[chunk] = (epoch, value)
-        count = 0
         for prefix, written in chunks.items():
             kind, key = _decode(prefix)
-            if kind not in self.kinds:
-                continue  # no feature asks for this kind of profile any more
-            count += self._restore_profile(kind, key, written, adopt, unsafe, touches_committed)
-        return count
+            if kind in self.kinds:  # else no feature asks for this kind of profile any more
+                yield self._restore_profile(kind, key, written, adopt, unsafe, touches_committed)
 
     def _adopters(self, records: Mapping[bytes, bytes]) -> dict[int, tuple[Touch, Any] | None]:
         """For each shape ever written: today's touch, and how its rows become rows of today (None: as they are)."""
@@ -260,9 +291,9 @@ class Store:
             epoch, payload = written[number]
             rows = _decode(payload)
             for shape, t, tid, source, offset, via, row in rows:
-                touch = self._restore_row(held, shape, t, tid, row, adopt)
-                if touch is not None and (offset >= unsafe.get(source, 0) or via >= touches_committed >= 0):
-                    self.remember(tid, kind, key, touch.role, source, offset)
+                role = self._restore_row(held, shape, t, tid, source, offset, row, adopt)
+                if role is not None and (offset >= unsafe.get(source, 0) or via >= touches_committed >= 0):
+                    self.remember(tid, kind, key, role, source, offset, via)
             count += len(rows)
             if len(rows) < CHUNK_ROWS:
                 held.open, held.rows, held.chunk, held.epoch = bytearray(payload[3:]), len(rows), number, epoch
@@ -270,19 +301,24 @@ class Store:
                 held.chunk = number + 1
         return count
 
-    def _restore_row(self, held: Kept, shape: int, t: int, tid: int, row: list[Any], adopt: Mapping[int, Any]) -> Touch | None:
-        if shape == RELEASE:
-            held.profile.release(tid)
-        elif shape == RESTORE:
-            held.profile.restore(tid)
-        elif shape not in adopt:
+    def _restore_row(
+        self, held: Kept, shape: int, t: int, tid: int, source: int, offset: int, row: list[Any], adopt: Mapping[int, Any]
+    ) -> str | None:
+        """Enter one row; returns the role under which it may come again, None for a row that nobody asks for any more."""
+        if shape in (RELEASE, RESTORE):
+            (held.profile.release if shape == RELEASE else held.profile.restore)(tid)
+            self.applied.pop((tid, *_decode(held.prefix[1:]), settlement(shape != RELEASE, source, offset)), None)
+            return settlement(shape == RELEASE, source, offset)
+        if shape == AGAIN:
+            return str(row[0])
+        if shape not in adopt:
             raise CorruptChangelog(f"a row of partition {self.partition} has shape {shape}, which no record of the changelog explains")
-        elif (how := adopt[shape]) is not None:
+        if (how := adopt[shape]) is not None:
             touch, convert = how
             values = tuple(row)
             touch.record(held.profile, t, values if convert is None else convert(values), tid)
             self.newest_ms = max(self.newest_ms, t)
-            return cast(Touch, touch)
+            return cast(str, touch.role)
         return None
 
     def counts(self) -> Iterable[tuple[str, int]]:

@@ -6,7 +6,9 @@ was recorded (from the changelog): two different questions, asked of two differe
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from aiokafka.structs import ConsumerRecord
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from streams.worker import Worker
 
 log = logging.getLogger(__name__)
+BREATH_SECONDS = 0.05
 
 
 async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Store, Ledger]:
@@ -37,7 +40,12 @@ async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Sto
     ledger.read_back(decisions, letters)
     store = Store(worker.engine, partition, stamp.epoch)
     unsafe, touches_committed = await _unsafe(worker, partition)
-    rows = store.restore(live, unsafe, touches_committed)
+    rows, breath = 0, time.monotonic()
+    for count in store.restoring(live, unsafe, touches_committed):
+        rows += count
+        if time.monotonic() - breath > BREATH_SECONDS:
+            await asyncio.sleep(0)  # a heartbeat must get through, however much there is to restore
+            breath = time.monotonic()
     ledger.restore(live)
     log.info(
         "partition %d taken over: epoch %d, %d rows of profiles, %d answers read back", partition, stamp.epoch, rows, len(ledger.answered)

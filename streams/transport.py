@@ -155,11 +155,22 @@ class Consumer(FaustConsumer):
             generation = self.app.consumer_generation_id  # before the fetch: what a rebalance overtakes must be recognised
             gated = len(tps) < len(self.kafka.assignment())
             fetched = await self._fetch(tps, GATED_POLL_SECONDS if gated else POLL_SECONDS, limit)
+            if generation != self.app.consumer_generation_id:
+                self._put_back(fetched)
+                continue
+            for tp, records in fetched.items():
+                self.gate.delivered(TP(tp.topic, tp.partition), records[-1].offset + 1)  # all at once: none of them looks read to its end
             for tp, records in fetched.items():
                 if not self._flowing():
                     break  # a rebalance began: whatever is not delivered is fetched again from where the worker stands
                 await self._deliver(TP(tp.topic, tp.partition), records, generation)
             await asyncio.sleep(0)
+
+    def _put_back(self, fetched: Mapping[TopicPartition, list[ConsumerRecord]]) -> None:
+        """A fetch that outlasted a rebalance brought these: the worker may have sought before it ended, and would never see them."""
+        for tp, records in fetched.items():
+            if tp in self.kafka.assignment():
+                self.kafka.seek(tp, records[0].offset)
 
     def _flowing(self) -> bool:
         return self.flow_active
@@ -174,7 +185,6 @@ class Consumer(FaustConsumer):
 
     async def _deliver(self, tp: TP, records: list[ConsumerRecord], generation: int) -> None:
         last = records[-1]
-        self.gate.delivered(tp, last.offset + 1)
         message = ConsumerMessage(
             tp.topic, tp.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type, None, None,
             cast(Any, Batch(tp, records, generation)), None, -1, -1, tp, generation_id=self.app.consumer_generation_id,

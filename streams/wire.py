@@ -66,7 +66,7 @@ class AnswerEnvelope(msgspec.Struct, array_like=True):
     answers: list[Answer]
 
 
-RELEASE, RESTORE = -1, -2
+RELEASE, RESTORE, AGAIN = -1, -2, -3
 
 encode = msgspec.msgpack.Encoder().encode
 decode_touches = msgspec.msgpack.Decoder(TouchEnvelope).decode

@@ -131,7 +131,9 @@ class Worker:
         return self.ownership.open()
 
     def delivered(self, tp: TP, next_offset: int) -> None:
-        self.sources[tp].delivered = next_offset
+        source = self.sources.get(tp)
+        if source is not None:  # else it is being taken over, and starts where that says
+            source.delivered = next_offset
 
     async def assigned(self, tps: set[TP], generation: int) -> None:
         await self.ownership.assigned(tps, generation)
@@ -162,7 +164,7 @@ class Worker:
         if source is None or batch.generation != self.ownership.generation:
             return  # fetched before a rebalance: it comes again from where we stand
         self.metrics.add("risk_events_total", batch.tp.topic, by=len(batch.records))
-        schema, decoded = self.engine.schema, []
+        schema, decoded, late_ms_max = self.engine.schema, [], self.settings.late_ms_max
         before = schema.extra_fields
         for record in batch.records:
             if record.offset < source.received:
@@ -170,6 +172,8 @@ class Worker:
             event: Event | BadEvent
             try:
                 event = schema.decode(record.value or b"", record.timestamp)
+                if late_ms_max is not None and record.timestamp - event.occurred_at > late_ms_max:
+                    event = BadEvent("too_old", f"occurred_at: expected at most {late_ms_max} ms before it was received")
             except BadEvent as error:
                 event = error
             after = schema.extra_fields
@@ -209,7 +213,10 @@ class Worker:
 
     def _at_end(self, source: Source) -> bool:
         """Whether all that this partition holds has come to us."""
-        return source.delivered == source.received and self.consumer.caught_up(source.tp)
+        if source.delivered != source.received or not self.consumer.caught_up(source.tp):
+            return False
+        wait_ms = self.settings.order_wait_ms
+        return wait_ms == 0 or time.time() * 1000 - self.heads.oldest_ms() >= wait_ms
 
     def end_slice(self) -> None:
         """What the slice made goes out."""
