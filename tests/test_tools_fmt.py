@@ -222,6 +222,13 @@ def test_texts_of_several_lines_are_moved_not_changed() -> None:
     assert formatted("x.yaml", text.replace("\n      ", "\n          ").replace("            four", "            four")) == text
 
 
+def test_a_comment_beside_a_condition_stays_there() -> None:
+    text = "rules:\n\n  a:\n    when: x == 1   # why\n"
+    wanted = "rules:\n\n  a:\n    when: |         # why\n      x == 1\n"
+    assert formatted("x.yaml", text).replace(" ", "") == wanted.replace(" ", "")
+    assert formatted("x.yaml", wanted) == wanted
+
+
 def test_a_comment_between_a_key_and_its_value_goes_above() -> None:
     text = "rules:\n\n  a:\n    title:   # one\n      # two\n      text   # three\n    params:\n      # four\n      {a: 1}\n"
     wanted = "rules:\n\n  a:\n    # one\n    # two\n    title: text  # three\n    # four\n    params: {a: 1}\n"

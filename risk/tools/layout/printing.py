@@ -281,11 +281,12 @@ class Printer:
         lines = condition_lines(value.text, indent + 2)
         if lines is None:
             return None
+        held = [key_line] if value.style in BLOCK_STYLES else [key_line, last_line(value)]  # where a comment can stand beside it
         if path[0] != "rules":
             one = f"{start} {self.text(value, False, path)}"
             if len(one) <= flow.WIDTH:
-                return self._beside_last([one], [key_line, last_line(value)])
-        return [*self._beside_last([f"{start} |"], [key_line, last_line(value)]), *(" " * (indent + 2) + line for line in lines)]
+                return self._beside_last([one], held)
+        return [*self._beside_last([f"{start} |"], held), *(" " * (indent + 2) + line for line in lines)]
 
     def _as_written(self, start: str, value: Node) -> list[str]:
         """Braces with comments in them: their lines as they are, moved to where they stand now."""
