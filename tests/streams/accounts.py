@@ -62,6 +62,11 @@ def answers_of(decisions: Iterable[ConsumerRecord]) -> Answers:
     return found
 
 
+def receipt_hash(record: ConsumerRecord) -> str:
+    """What a decision names its receipt by."""
+    return "sha256:" + hashlib.sha256(record.value).hexdigest()
+
+
 def recorded_in(changelog: Iterable[ConsumerRecord]) -> set[Source]:
     """Sources of payments whose rows stand in the changelog of profiles."""
     found: set[Source] = set()
@@ -141,7 +146,7 @@ async def every_payment_answered_once(stage: Stage) -> Accounts:
     assert all(answers.by_source[source]["payment_id"] == payment_id for payment_id, source in first.items())
     assert set(answers.by_payment.values()) <= {1}, [p for p, n in answers.by_payment.items() if n > 1]
     assert letters_of(stage, await stage.read("dead_letters")) == bad
-    receipts = {"sha256:" + hashlib.sha256(record.value).hexdigest() for record in await stage.read("receipts")}
+    receipts = {receipt_hash(record) for record in await stage.read("receipts")}
     assert {answer["receipt"] for answer in answers.by_source.values()} <= receipts, "every decision has its receipt"
     degraded = sum(1 for answer in answers.by_source.values() if answer["degraded"])
     return Accounts(len(first), repeats, len(answers.by_source), len(bad), degraded, answers.void, answers.markers)

@@ -25,11 +25,12 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.settings import read_settings
-from streams.topics import MESSAGE_BYTES_MAX, ensure_topics, names
+from streams.topics import MESSAGE_BYTES_MAX, TOPICS, ensure_topics, names
 
 RISK = [sys.executable, "-c", "from streams.cli import main; main()"]
 ROOT = Path(__file__).parents[2]
@@ -162,6 +163,17 @@ class Stage:
         finally:
             await admin.close()
 
+    async def refuse_writes(self, role: str, refuse: bool = True) -> None:
+        """Make the broker refuse what is written to a topic, as too large, or take it again. Compaction and the rest stay as they are."""
+        topic = next(each for each in TOPICS if each.role == role)
+        wanted = topic.configuration() | ({"max.message.bytes": "1"} if refuse else {})
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.broker)
+        await admin.start()
+        try:
+            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, self.topics[role], wanted)])
+        finally:
+            await admin.close()
+
     def worker(self, **variables: str) -> WorkerProcess:
         """Start one more worker of this story's group."""
         environment = {name: text for name, text in os.environ.items() if not name.startswith("RISK_")}
@@ -232,7 +244,9 @@ class Stage:
         """The values of a topic as JSON, markers left out."""
         return [json.loads(record.value) for record in await self.read(role) if record.value]
 
-    async def until(self, what: str, done: Callable[[dict[str, int]], bool], seconds: float = ANSWER_SECONDS) -> dict[str, int]:
+    async def until(
+        self, what: str, done: Callable[[dict[str, int]], bool], seconds: float = ANSWER_SECONDS, pause: float = 0.05
+    ) -> dict[str, int]:
         """Wait until the lengths of topics satisfy `done`; they are told by role."""
         consumer = AIOKafkaConsumer(bootstrap_servers=self.broker, enable_auto_commit=False)
         await consumer.start()
@@ -249,7 +263,7 @@ class Stage:
                 ended = [worker.process.returncode for worker in self.workers if worker.process.poll() not in (None, 0, -9)]
                 assert not ended, f"a worker ended with {ended} while we waited for {what}"
                 assert time.monotonic() < until, f"waited {seconds:.0f} s for {what}; the topics hold {counts}"
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(pause)
         finally:
             await consumer.stop()
 

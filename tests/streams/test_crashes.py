@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.streams.accounts import (
     every_payment_answered_once,
     good_payments,
     nothing_counted_twice_or_missed,
+    receipt_hash,
     recorded_in,
 )
 from tests.streams.harness import RULES, Stage, WorkerProcess, fact
@@ -26,7 +28,7 @@ async def killed_in_a_spurt(stage: Stage, traffic: Traffic, payments: int, worke
     """So many payments at once; kill -9 as soon as so many decisions more are on the topic."""
     before = (await stage.until("a count", lambda counts: True))["decisions"]
     await spurt(stage, traffic, payments)
-    await stage.until("decisions of the spurt", lambda counts: counts["decisions"] >= before + decided)
+    await stage.until("decisions of the spurt", lambda counts: counts["decisions"] >= before + decided, pause=0.002)
     worker.kill()
 
 
@@ -44,7 +46,7 @@ async def test_a_killed_worker_loses_nothing_and_decides_nothing_twice(broker: s
         traffic = Traffic(1)
         async with Pour(stage, traffic, rate=400) as pour:
             await asyncio.sleep(2)
-            await killed_in_a_spurt(stage, traffic, 4_000, worker, decided=300)
+            await killed_in_a_spurt(stage, traffic, 6_000, worker, decided=300)
             undecided = len((await good_payments(stage))[0]) - len(answers_of(await stage.read("decisions")).by_source)
             restarted = stage.worker()
             await asyncio.sleep(2)
@@ -97,6 +99,34 @@ async def test_what_was_recorded_is_not_taken_for_decided(broker: str, tmp_path:
         await stage.worker().ready(partitions=4)
         accounts = await all_in_order(stage)
     fact(f"two workers killed with {only_recorded} payments in the changelog and not decided: {accounts.line()}")
+
+
+@pytest.mark.parametrize("flush_ms", ["50", "10000"], ids=["in the changelog", "nowhere but in risk.touches"])
+async def test_a_refusal_that_never_got_out_leaves_no_quota_free(broker: str, tmp_path: Path, flush_ms: str) -> None:
+    """Payments are refused for want of values and give their quota back; before that is told, all end, and then they pass."""
+    variables = {"RISK_FLUSH_MS": flush_ms, "RISK_IN_FLIGHT": "8000", "RISK_DEADLINE_MS": "2500"}
+    async with Stage(broker, tmp_path, RULES / "probes", **variables) as stage:
+        workers = [stage.worker(), stage.worker()]
+        for worker in workers:
+            await worker.ready(partitions=2)
+        traffic = Traffic(9)
+        await spurt(stage, traffic, 20)
+        await stage.until("the first flush", lambda counts: counts["profiles"] > stage.partitions)
+        await all_are_answered(stage)
+        workers[1].pause()
+        await spurt(stage, traffic, 600)
+        await asyncio.sleep(1)  # whoever needs no value of the paused worker is answered
+        await stage.refuse_writes("decisions")
+        assert await asyncio.to_thread(workers[0].process.wait, 30) == 1, "a worker that cannot write its decisions ends"
+        workers[1].kill()
+        told = {answer["receipt"] for answer in answers_of(await stage.read("decisions")).by_source.values()}
+        untold = [json.loads(record.value) for record in await stage.read("receipts") if receipt_hash(record) not in told]
+        refusals = sum(1 for body in untold if body["degraded"] and body["action"] != "approve")
+        await stage.refuse_writes("decisions", refuse=False)
+        await stage.worker(RISK_FLUSH_MS="50").ready(partitions=4)
+        accounts = await all_in_order(stage)
+    assert refusals >= 50
+    fact(f"two workers ended with {refusals} refusals that never got out: {accounts.line()}")
 
 
 async def test_one_of_two_workers_is_killed(broker: str, tmp_path: Path) -> None:
