@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from risk.cli import app
+from risk.language import load
 from risk.tools.explained import as_data, explained
 from risk.tools.explaining import Explanation, NotDecided, explain_event, explain_receipt, feed_history, machine
 from risk.tools.messages import Numbered, message_of, messages
@@ -70,6 +71,19 @@ def test_a_shadow_rule_says_only_what_it_would_do() -> None:
     watched = next(answer for answer in said.rules if answer.rule.name == "watched")
     assert watched.answer == "fires" and watched.note == "shadow: says only what it would do"
     assert said.outcome.action == "approve"
+
+
+def test_overrides_that_hold_are_told_and_act() -> None:
+    override = """
+overrides:
+  - {rule: burst, for: payer.id usr_1, set: {tries: 1}, mode: shadow, until: 2027-03-01, owner: payments-risk, why: on trial}
+"""
+    said = explain_event(machine(load([("small.yaml", SMALL + override)])), payment(9))
+    burst = said.rules[0]
+    assert (burst.answer, burst.mode, burst.note) == ("fires", "shadow", "shadow: says only what it would do")
+    assert "override for payer.id usr_1 until 2027-03-01: tries 1, mode shadow (on trial)" in explained(said)
+    assert "yes tries_10m >= 1" in explained(said)
+    json.dumps(as_data(said))
 
 
 def test_a_draft_can_be_asked_alone() -> None:

@@ -5,7 +5,7 @@ Never here: what is true of the decision (`risk.tools.explaining`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from risk.decisions import rfc3339
@@ -89,7 +89,7 @@ def _section(title: str, answers: Sequence[RuleAnswer], said: Explanation) -> It
 def _rule(answer: RuleAnswer) -> Iterator[str]:
     rule = answer.rule
     does = [
-        rule.mode,
+        answer.mode,
         *([rule.then] if rule.then else []),
         *([f"{rule.score} points"] if rule.score else []),
         *(["trusts"] if rule.trust else []),
@@ -99,8 +99,18 @@ def _rule(answer: RuleAnswer) -> Iterator[str]:
     yield f"    {rule.title}"
     if answer.note:
         yield f"    {answer.note}"
+    for override in answer.overrides:
+        yield f"    {override_words(override)}"
     for term in answer.terms:
         yield f"      {_term(term)}".rstrip()
+
+
+def override_words(override: Mapping[str, Any]) -> str:
+    """`override for payer.id usr_7 until 2027-03-01: tries 9 (a test account)`."""
+    changes = [f"{name} {value}" for name, value in (override.get("set") or {}).items()]
+    changes += [f"mode {override['mode']}"] if override.get("mode") else []
+    why = f" ({override['why']})" if override.get("why") else ""
+    return f"override for {override.get('for')} until {override.get('until')}: {', '.join(changes)}{why}"
 
 
 def _term(term: Term) -> str:
@@ -181,7 +191,8 @@ def _rule_data(answer: RuleAnswer) -> dict[str, Any]:
     return {
         "rule": answer.rule.name,
         "version": answer.rule.version,
-        "mode": answer.rule.mode,
+        "mode": answer.mode,
+        "overrides": [dict(each) for each in answer.overrides],
         "place": f"{place.path}:{place.line}" if place is not None else None,
         "answer": answer.answer,
         "near_miss": answer.near,

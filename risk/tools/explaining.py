@@ -6,7 +6,7 @@ Never here: text for people (`risk.tools.explained`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,12 +32,17 @@ class NotDecided(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RuleAnswer:
-    """What one rule says of the event. ``note``: why it did not act though it fired, or cannot fire now."""
+    """What one rule says of the event. ``note``: why it did not act though it fired, or cannot fire now.
+
+    ``mode`` is the one in force for this event; ``overrides``: those that hold, as receipts tell them.
+    """
 
     rule: Rule
     answer: str
     terms: tuple[Term, ...]
     note: str | None = None
+    mode: str = ""
+    overrides: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def failing(self) -> tuple[Term, ...]:
@@ -162,24 +167,27 @@ def _answer(plan: Plan, i: int, event: Event, outcome: Outcome) -> RuleAnswer:
     assert plan.judge is not None
     rule = plan.rules[i]
     answer = FIRES if i in outcome.fired else UNKNOWN if i in outcome.unknown_rules else SILENT
-    return RuleAnswer(
-        rule, answer, tuple(plan.judge.terms(i, event, outcome.values, outcome.model_score)), _note(rule, i, answer, event, outcome)
-    )
+    held = plan.judge.in_force([i], event, outcome.values, outcome.model_score).get(i)
+    mode = held.mode if held is not None else rule.mode
+    terms = tuple(plan.judge.terms(i, event, outcome.values, outcome.model_score))
+    return RuleAnswer(rule, answer, terms, _note(rule, mode, i, answer, event, outcome), mode, held.notes if held is not None else ())
 
 
-def _note(rule: Rule, i: int, answer: str, event: Event, outcome: Outcome) -> str | None:
+def _note(rule: Rule, mode: str, i: int, answer: str, event: Event, outcome: Outcome) -> str | None:
     at = event.occurred_at
     if rule.valid_from_ms is not None and at < rule.valid_from_ms:
         return f"not valid before {rfc3339(rule.valid_from_ms)}"
     if rule.valid_until_ms is not None and at >= rule.valid_until_ms:
         return f"valid until {rfc3339(rule.valid_until_ms)}"
+    if mode == "disabled":
+        return "switched off by an override"
     if answer == SILENT:
         return None
     if i in outcome.ruling.acting:
         return f"cannot be known, and acts for that (`on_missing: {rule.on_missing}`)" if answer == UNKNOWN else None
-    if rule.mode == "shadow":
+    if mode == "shadow":
         return "shadow: says only what it would do"
-    if i in outcome.ruling.would_be:
+    if rule.rollout < 1.0 and i in outcome.ruling.would_be:
         return f"outside its rollout of {rule.rollout:.0%} by `{rule.rollout_by}`: says only what it would do"
     return f"left out by its group `{rule.group}`" if rule.group and answer == FIRES else None
 
