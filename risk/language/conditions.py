@@ -17,6 +17,7 @@ from risk.declared import EventType, Feature, FieldType, ListDecl
 from risk.language.condition import Fault, Node, Scope, Symbol, check, names_in
 from risk.language.nodes import Name
 from risk.language.problems import one_of
+from risk.language.reading import EXPANDED_NESTING_MAX, EXPANDED_NODES_MAX
 from risk.language.sections.events import attr_of, common_fields
 from risk.language.sections.features import entity_word
 from risk.language.sections.macros import Macro
@@ -127,17 +128,43 @@ def checked(
 
 
 def expanded(node: Node, macros: Mapping[str, Macro]) -> Node:
-    """The condition with every macro written out: what it means, whatever the macros are called. Macros have no cycles here."""
+    """The condition with every macro written out: what it means, whatever the macros are called. Macros have no cycles here.
+
+    One that would grow too large is given back as it is: its check tells so.
+    """
+    return node if _too_large(node, macros) else _expanded(node, macros)
+
+
+def _too_large(node: Node, macros: Mapping[str, Macro]) -> bool:
+    sizes: dict[str, int] = {}
+
+    def size(part: Node, level: int) -> int:
+        if level > EXPANDED_NESTING_MAX:
+            return EXPANDED_NODES_MAX + 1
+        total = 0
+        for each in part.walk():
+            total += 1
+            macro = macros.get(each.name) if isinstance(each, Name) else None
+            if macro is not None and macro.node is not None and isinstance(each, Name):
+                if each.name not in sizes:
+                    sizes[each.name] = size(macro.node, level + 1)
+                total += sizes[each.name]
+        return total
+
+    return size(node, 0) > EXPANDED_NODES_MAX
+
+
+def _expanded(node: Node, macros: Mapping[str, Macro]) -> Node:
     if isinstance(node, Name):
         macro = macros.get(node.name)
-        return expanded(macro.node, macros) if macro is not None and macro.node is not None else node
+        return _expanded(macro.node, macros) if macro is not None and macro.node is not None else node
     changes: dict[str, Any] = {}
     for each in fields(node):
         value = getattr(node, each.name)
         if isinstance(value, Node):
-            changes[each.name] = expanded(value, macros)
+            changes[each.name] = _expanded(value, macros)
         elif isinstance(value, tuple) and any(isinstance(part, Node) for part in value):
-            changes[each.name] = tuple(expanded(part, macros) if isinstance(part, Node) else part for part in value)
+            changes[each.name] = tuple(_expanded(part, macros) if isinstance(part, Node) else part for part in value)
     return replace(node, **changes) if changes else node
 
 

@@ -47,7 +47,8 @@ class RuleFileError(Exception):
 
 def render_problems(problems: Iterable[Problem], sources: Mapping[str, str], summary: str = "", root: str = "") -> str:
     """All problems in order of place, a blank line between them, the summary last. ``root`` is put before every path."""
-    shown = [render_one(problem, sources, root) for problem in in_order(problems)]
+    lines: dict[str, list[str]] = {}
+    shown = [render_one(problem, sources, root, lines) for problem in in_order(problems)]
     if summary:
         shown.append(summary)
     return "\n\n".join(shown) + "\n" if shown else ""
@@ -58,9 +59,14 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(dict.fromkeys(problems), key=lambda p: (p.path, p.line, p.column, p.code, p.message))
 
 
-def render_one(problem: Problem, sources: Mapping[str, str], root: str = "") -> str:
+def render_one(problem: Problem, sources: Mapping[str, str], root: str = "", split: dict[str, list[str]] | None = None) -> str:
+    """One problem. ``split``: keeps the lines of files from one call to the next."""
     head = f"{problem.path}:{problem.line}:{problem.column}: {problem.severity}[{problem.code}]: {problem.message}"
-    lines = sources.get(problem.path, "").split("\n")
+    lines = (split or {}).get(problem.path)
+    if lines is None:
+        lines = sources.get(problem.path, "").split("\n")
+        if split is not None:
+            split[problem.path] = lines
     shown = [head]
     gutter = " " * len(str(problem.line))
     if problem.line <= len(lines):
@@ -68,7 +74,8 @@ def render_one(problem: Problem, sources: Mapping[str, str], root: str = "") -> 
         before, covered = source[: problem.column - 1], source[problem.column - 1 : problem.column - 1 + problem.length]
         shown.append(f"{gutter} |")
         shown.append(f"{problem.line} | {_clipped(source)}".rstrip())
-        shown.append(f"{gutter} | {_blank(before)}{'^' * max(1, _width(covered))}"[:LINE_SHOWN_MAX])
+        under = f"{_blank(before[:LINE_SHOWN_MAX])}{'^' * max(1, _width(covered[:LINE_SHOWN_MAX]))}"
+        shown.append(f"{gutter} | {under}"[:LINE_SHOWN_MAX])
     if problem.hint:
         shown.append(f"{gutter} = {problem.hint}")
     text = "\n".join(shown)

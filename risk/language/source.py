@@ -113,10 +113,7 @@ class Problems:
 
     def __init__(self) -> None:
         self.found: list[Problem] = []
-
-    @property
-    def errors(self) -> int:
-        return sum(1 for problem in self.found if problem.severity == "error")
+        self.errors = 0
 
     def error(self, code: str, node: Node, message: str, hint: str | None = None) -> None:
         self.at(code, node.file, node.start, node.end, message, hint)
@@ -134,11 +131,15 @@ class Problems:
     def at(self, code: str, file: File, start: int, end: int, message: str, hint: str | None = None, severity: Severity = "error") -> None:
         place = file.place(start)
         shown = file.text[start : min(max(end, start + 1), file.line_end(start))].rstrip()
-        self.found.append(Problem(code, severity, place.path, place.line, place.column, max(1, len(shown)), message, hint))
+        self.add(Problem(code, severity, place.path, place.line, place.column, max(1, len(shown)), message, hint))
 
     def at_place(self, code: str, place: Place, length: int, message: str, hint: str | None = None, severity: Severity = "error") -> None:
         """About something whose node is no longer at hand."""
-        self.found.append(Problem(code, severity, place.path, place.line, place.column, length, message, hint))
+        self.add(Problem(code, severity, place.path, place.line, place.column, length, message, hint))
+
+    def add(self, problem: Problem) -> None:
+        self.found.append(problem)
+        self.errors += problem.severity == "error"
 
 
 def where(node: Node) -> str:
@@ -172,20 +173,20 @@ def _text(path: str, raw: str | bytes, problems: Problems) -> str:
             text = raw.decode("utf-8")
         except UnicodeDecodeError as problem:
             line = raw[: problem.start].count(b"\n") + 1
-            problems.found.append(Problem("E002", "error", path, line, 1, 1, "this file is not UTF-8 text", "save it as UTF-8"))
+            problems.add(Problem("E002", "error", path, line, 1, 1, "this file is not UTF-8 text", "save it as UTF-8"))
             return ""
     else:
         text = raw
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > FILE_CHARACTERS_MAX:
         message = f"this file has {len(text):,} characters; at most {FILE_CHARACTERS_MAX:,} are read"
-        problems.found.append(Problem("E002", "error", path, 1, 1, 1, message, "a long list belongs on the topic: `source: topic`"))
+        problems.add(Problem("E002", "error", path, 1, 1, 1, message, "a long list belongs on the topic: `source: topic`"))
         return ""
     bad = re.search("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
     if bad:
         place = File(path, text).place(bad.start())
         message = f"a rule file cannot hold the control character U+{ord(bad[0]):04X}"
-        problems.found.append(Problem("E002", "error", path, place.line, place.column, 1, message, None))
+        problems.add(Problem("E002", "error", path, place.line, place.column, 1, message, None))
         return ""
     return text
 
