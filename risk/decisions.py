@@ -44,7 +44,8 @@ class Outcome(msgspec.Struct):
     """One payment decided: the ruling, and everything it was made from.
 
     ``in_force``: parameters and mode of the rules that an override holds for. ``values`` are aligned with ``names``; ``unknown``
-    gives the cause of each value that is None; ``inputs`` is what the model read; ``failed`` says that a rule or the model raised; ``unknown_rules`` are indexes into ``rules``.
+    gives the cause of each value that is None; ``inputs`` is what the model read; ``failed`` says that a rule or the model raised;
+    ``unknown_rules`` are indexes into ``rules``.
     """
 
     ruling: Ruling
