@@ -79,3 +79,6 @@ class Pending:
         """Forget what came from these source codes: another worker decides it now."""
         for key in [key for key in self._held if key[0] in sources]:
             del self._held[key]
+        # a partition that comes back brings the same payments with deadlines of their own
+        self._deadlines = [each for each in self._deadlines if each[1][0] not in sources]
+        heapq.heapify(self._deadlines)
