@@ -58,6 +58,6 @@ def _evidence(keys: Keys, problems: Problems) -> tuple[str, ...]:
         if scalar.text in EVIDENCE:
             tags.append(scalar.text)
         else:
-            hint = did_you_mean(scalar.text, EVIDENCE) or "P is primary text, S secondary sources, K general knowledge"
+            hint = did_you_mean(scalar.text, EVIDENCE) or "`P` is primary text, `S` secondary sources, `K` general knowledge"
             problems.error("E009", scalar, f"evidence is {one_of(EVIDENCE)}, not `{scalar.text}`", hint)
     return tuple(tags)
