@@ -12,7 +12,6 @@ from datetime import date
 
 from risk.decided import DECISION
 from risk.declared import Feature, Policy
-from risk.events import Schema
 from risk.language.checks import (
     duties,
     live_rules_have_tests,
@@ -35,7 +34,6 @@ from risk.language.problems import did_you_mean, in_order
 from risk.language.ruleset import Case, CheckedRule, CheckedWhere, Counts, Override, RuleSet, Segment
 from risk.language.sections.cases import read_cases
 from risk.language.sections.decision import with_decision
-from risk.language.sections.derive import derived_by
 from risk.language.sections.duties import read_duties
 from risk.language.sections.events import read_events
 from risk.language.sections.features import Draft, read_features
@@ -106,8 +104,7 @@ class Loading:
 
     def _events_and_policy(self) -> None:
         self.types = read_events(self._of("events"), self.problems)
-        if not self.problems.errors:
-            schema_fits.check(self.types, self.problems)
+        self.schema = schema_fits.check(self.types, self.problems) if not self.problems.errors else None
         self.policy: Policy
         self.settings: Settings
         self.policy, self.settings = read_policy(self._of("policy"), self.problems)
@@ -285,7 +282,7 @@ class Loading:
     def _ruleset(self) -> RuleSet:
         final = {name: replace(each, rule=replace(each.rule, version=self._version(name, each))) for name, each in self.checked.items()}
         return RuleSet(
-            schema=Schema(self.types, derived_by(self.types)),
+            schema=self.schema,
             event_types=self.counted if any(DECISION in feature.of for feature in self.features.values()) else self.types,
             policy=self.policy,
             lists=self.lists,

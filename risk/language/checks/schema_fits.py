@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from risk.declared import EventType
 from risk.events import Schema, SchemaError
+from risk.language.sections.derive import derived_by
 from risk.language.source import Problems
 
 
-def check(types: Mapping[str, EventType], problems: Problems) -> None:
-    """Tell the first thing that keeps these event types from being decoded. Each of them is right by itself."""
+def check(types: Mapping[str, EventType], problems: Problems) -> Schema | None:
+    """The schema of these event types, each of them right by itself; or None after the first thing that keeps them from being one."""
     try:
-        Schema(types)
+        return Schema(types, derived_by(types))
     except SchemaError as wrong:
         event = types[wrong.event]
         field = event.fields.get(wrong.field) if wrong.field is not None else None
@@ -21,3 +22,4 @@ def check(types: Mapping[str, EventType], problems: Problems) -> None:
         whole = f"field `{field.name}` of event `{event.name}`" if field is not None else f"event `{event.name}`"
         length = len(field.name if field is not None else event.name)
         problems.at_place("E233", place, length, f"{whole}: {wrong.message}")
+        return None
