@@ -250,8 +250,9 @@ HITS = st.sampled_from(["no", "no", "fired", "unknown"])
 
 def by_the_book(rules: list[Rule], hits: list[str], score: float | None, stepup: bool, degraded: bool, failed: bool) -> dict[str, Any]:
     """Section 3 of the language, read aloud."""
-    acts = {i for i, hit in enumerate(hits) if hit == "fired" or (hit == "unknown" and rules[i].on_missing != "skip")}
-    live = [i for i in sorted(acts) if rules[i].mode == "live"]
+    acts = [i for i, hit in enumerate(hits) if hit == "fired"]
+    acts += [i for i, hit in enumerate(hits) if hit == "unknown" and rules[i].on_missing != "skip"]
+    live = [i for i in acts if rules[i].mode == "live"]
     limits = [i for i in live if rules[i].group == "limits"]
     pick = min(limits, key=lambda i: (rules[i].priority, i), default=None)
     live = [i for i in live if i not in limits or i == pick]
