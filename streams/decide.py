@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from risk.engine import Plan
@@ -15,6 +16,8 @@ from streams.counting import count_decision
 from streams.lane import Written
 from streams.pending import Waiting
 from streams.source import Item, Source
+from streams.wire import partition_of
+from streams.touching import remember_decision
 
 if TYPE_CHECKING:
     from streams.worker import Shard, Worker
@@ -47,11 +50,13 @@ def decide(
     )  # fmt: skip
     decision = engine.writer.decision(event.payment_id, outcome, receipt, decided_ms, late=late)
     headers = [("src", f"{source.tp.topic}/{source.tp.partition}/{item.offset}".encode()), shard.ledger.epoch_header]
-    shard.out.append(Written(record.key, receipt, decision, headers, source, item.offset, record.timestamp))
-    again = item.offset in shard.ledger.again
-    if plan.quotas and (again or ruling.action != worker.mildest):
-        # at a redelivery a decision that never got out may have released already: what passes now takes its quota again
-        settle(worker, source, item.offset, plan, event, tid, released=ruling.action != worker.mildest)
+    told = None
+    if plan.quotas and ruling.action != worker.mildest:
+        _release_here(worker, plan, event, tid)
+        shard.untold.add(tid)
+        told = partial(_refused, worker, shard, source, item.offset, plan, event, tid)
+    shard.out.append(Written(record.key, receipt, decision, headers, source, item.offset, record.timestamp, told))
+    remember_decision(worker, source, item.offset, event, ruling.action)
     if outcome.inputs is not None:
         worker.teaching.offer(event.payment_id, outcome.inputs, event.occurred_at, ruling.action == worker.mildest)
     count_decision(worker.metrics, worker.tallies[plan.event], outcome, late, event.occurred_at, decided_ms, time.perf_counter() - started)
@@ -64,14 +69,31 @@ def decide_waiting(worker: Worker, waiting: Waiting) -> None:
         decide(worker, shard, waiting.source, waiting.item, waiting.plan, waiting.tid, waiting.values, waiting.unanswered)
 
 
-def settle(worker: Worker, source: Source, offset: int, plan: Plan, event: Event, tid: int, *, released: bool) -> None:
-    """A refused payment gives back the quota it reserved, before the next payment is observed where its profiles are here."""
+def _release_here(worker: Worker, plan: Plan, event: Event, tid: int) -> None:
+    """A refused payment gives back the quota it reserved before the next payment is observed, where its profiles are here: in memory only.
+
+    A release that outlives a decision which never got out would leave quota free for a payment that, decided again, passes.
+    """
+    for touch in plan.quotas:
+        key = touch.key(event)
+        if key is not None and (shard := worker.shards.get(partition_of(touch.kind, key, worker.partitions))) is not None:
+            shard.store.kept(touch.kind, key).profile.release(tid)
+
+
+def _refused(worker: Worker, shard: Shard, source: Source, offset: int, plan: Plan, event: Event, tid: int) -> None:
+    """A refusal is out: unless a result has had its say by then, its release may follow."""
+    if tid in shard.untold:
+        shard.untold.discard(tid)
+        release(worker, source, offset, plan, event, tid)
+
+
+def release(worker: Worker, source: Source, offset: int, plan: Plan, event: Event, tid: int) -> None:
+    """Give back the quota of a payment whose refusal is out, in the changelog and wherever its profiles live."""
     homes: set[int] = set()
     for touch in plan.quotas:
         key = touch.key(event)
         if key is not None:
-            worker.settle_quota(touch.kind, key, tid, released, source, offset, homes)
-    # one more for the flush: a payment that waited for values had its own before the release was written
+            worker.settle_quota(touch.kind, key, tid, True, source, offset, homes)
     source.more(offset, 1 + len(homes))
     worker.keeping.unsafe.append((source, offset))
     worker.courier.tie(homes, source, offset)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from risk.cards import holds_card
 from risk.engine import Plan, payment_tid
 from risk.events import BadEvent, Event, content_hash
-from streams.decide import decide, settle
+from streams.decide import decide, release
 from streams.lane import DeadLetter
 from streams.pending import Waiting
 from streams.source import Item, Source
-from streams.wire import mark_of, partition_of
+from streams.touching import remember_decision, touch_all
 
 if TYPE_CHECKING:
     from streams.worker import Shard, Worker
@@ -41,16 +41,17 @@ def route(worker: Worker, source: Source, item: Item) -> None:
     if plan.decide:
         _route_payment(worker, shard, source, item, event, plan)
     else:
-        _route_activity(worker, shard, source, item, event, plan)
+        _route_activity(worker, source, item, event, plan)
     worker.keeping.unsafe.append((source, item.offset))
 
 
-def _route_activity(worker: Worker, shard: Shard, source: Source, item: Item, event: Event, plan: Plan) -> None:
+def _route_activity(worker: Worker, source: Source, item: Item, event: Event, plan: Plan) -> None:
     tid = (source.code << OFFSET_BITS) | item.offset
     homes: set[int] = set()
-    _touch_all(worker, shard, source, item, event, plan, tid, [], homes, want=False)
+    touch_all(worker, source, item.offset, event, plan, tid, [], homes, want=False)
     if event.event_type == "payment_result":
         for kind, key, payment_id, released in worker.engine.settlements(event):
+            shard.untold.discard(payment_tid(payment_id))
             worker.settle_quota(kind, key, payment_tid(payment_id), released, source, item.offset, homes)
         worker.teaching.settled(event)
     source.begin(item.offset, 1 + len(homes))
@@ -68,7 +69,6 @@ def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, eve
         ledger.forget(item.order_ms)
     elif seen[1] == source.code and seen[2] == offset:
         worker.metrics.add("risk_redeliveries_total")
-        ledger.again.add(offset)
     elif seen[0] == content:
         worker.metrics.add("risk_repeats_total")
         source.begin(offset, 1)
@@ -80,13 +80,14 @@ def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, eve
     answered = ledger.answer_to(source.tp.topic, offset, event.payment_id) if ledger.answered else None
     values: list[Any] = []
     homes: set[int] = set()
-    missing, complete = _touch_all(worker, shard, source, item, event, plan, tid, values, homes, want=answered is None)
+    missing, complete = touch_all(worker, source, item.offset, event, plan, tid, values, homes, want=answered is None)
     source.begin(offset, (1 if answered is not None else 2) + len(homes))
     if homes:
         worker.courier.tie(homes, source, offset)
     if answered is not None:
+        remember_decision(worker, source, offset, event, answered)
         if answered != worker.mildest:
-            settle(worker, source, offset, plan, event, tid, released=True)
+            release(worker, source, offset, plan, event, tid)
     elif missing:
         _wait(worker, Waiting(source, item, plan, tid, values, missing, time.monotonic() * 1000))
     else:
@@ -98,52 +99,6 @@ def _wait(worker: Worker, waiting: Waiting) -> None:
     settings = worker.settings
     behind = time.time() * 1000 - waiting.item.record.timestamp > settings.deadline_ms
     worker.pending.add(waiting, waiting.routed_ms + (settings.drain_wait_ms if behind else settings.deadline_ms))
-
-
-def _touch_all(
-    worker: Worker,
-    shard: Shard,
-    source: Source,
-    item: Item,
-    event: Event,
-    plan: Plan,
-    tid: int,
-    values: list[Any],
-    homes: set[int],
-    want: bool,
-) -> tuple[set[int], bool]:
-    """Touch every profile of the event and put the answers into ``values``.
-
-    ``homes`` collects the partitions that touches were sent to. Returns the numbers of the touches whose answer is still to come, and
-    whether every profile was here to answer.
-    """
-    t, code, offset, partitions = event.occurred_at, source.code, item.offset, worker.partitions
-    shards, missing, complete, lost = worker.shards, set(), True, worker.ownership.lost
-    mark = mark_of(t, tid, code, offset, -1)
-    for number, (key, row) in enumerate(plan.route(event)):
-        touch = plan.touches[number]
-        if key is None:
-            values.extend([None] * len(touch.features))
-            complete = False
-            continue
-        home = partition_of(touch.kind, key, partitions) if partitions > 1 else 0
-        owner = shards.get(home)
-        if owner is not None:
-            if lost and worker.ownership.applied_here(code, offset, home):
-                owner.store.remember(tid, touch.kind, key, touch.role, code, offset)
-            values.extend(owner.store.observe(touch, key, t, tid, row, mark))
-            worker.touched_locally += 1
-            continue
-        asked = want and bool(touch.features)
-        if asked or touch.records:
-            worker.courier.touch(home, touch, key, t, tid, code, offset, number, asked, row)
-            homes.add(home)
-            worker.touched_remotely += 1
-        if asked:
-            missing.add(number)
-        values.extend([None] * len(touch.features))
-        complete = False
-    return missing, complete
 
 
 def dead_letter(worker: Worker, shard: Shard, source: Source, item: Item, error: BadEvent) -> None:

@@ -1,0 +1,66 @@
+"""Touching profiles: those of this worker in process, those of others over Kafka.
+
+Whatever makes an event of the profiles' world goes through here: a payment, an activity, a decision that features count.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from risk.engine import Plan, decision_tid
+from risk.events import Event
+from streams.source import Source
+from streams.wire import mark_of, partition_of
+
+if TYPE_CHECKING:
+    from streams.worker import Worker
+
+
+def touch_all(
+    worker: Worker, source: Source, offset: int, event: Event, plan: Plan, tid: int, values: list[Any], homes: set[int], want: bool
+) -> tuple[set[int], bool]:
+    """Touch every profile of the event and put the answers into ``values``.
+
+    ``homes`` collects the partitions that touches were sent to. Returns the numbers of the touches whose answer is still to come, and
+    whether every profile was here to answer.
+    """
+    t, code, partitions = event.occurred_at, source.code, worker.partitions
+    shards, missing, complete, lost = worker.shards, set(), True, worker.ownership.lost
+    mark = mark_of(t, tid, code, offset, -1)
+    for number, (key, row) in enumerate(plan.route(event)):
+        touch = plan.touches[number]
+        if key is None:
+            values.extend([None] * len(touch.features))
+            complete = False
+            continue
+        home = partition_of(touch.kind, key, partitions) if partitions > 1 else 0
+        owner = shards.get(home)
+        if owner is not None:
+            if lost and worker.ownership.applied_here(code, offset, home):
+                owner.store.remember(tid, touch.kind, key, touch.role, code, offset)
+            values.extend(owner.store.observe(touch, key, t, tid, row, mark))
+            worker.touched_locally += 1
+            continue
+        asked = want and bool(touch.features)
+        if asked or touch.records:
+            worker.courier.touch(home, touch, key, t, tid, code, offset, number, asked, row)
+            homes.add(home)
+            worker.touched_remotely += 1
+        if asked:
+            missing.add(number)
+        values.extend([None] * len(touch.features))
+        complete = False
+    return missing, complete
+
+
+def remember_decision(worker: Worker, source: Source, offset: int, event: Event, action: str) -> None:
+    """Where features count decisions, this one enters their profiles, at the payment's own time; at a redelivery it is there already."""
+    decisions = worker.engine.decisions
+    if decisions is None:
+        return
+    homes: set[int] = set()
+    decided = worker.engine.decided(event, action)
+    touch_all(worker, source, offset, decided, decisions, decision_tid(event.payment_id), [], homes, want=False)
+    source.more(offset, 1 + len(homes))
+    worker.keeping.unsafe.append((source, offset))
+    worker.courier.tie(homes, source, offset)
