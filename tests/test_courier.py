@@ -123,6 +123,11 @@ async def test_nothing_collected_sends_nothing_and_a_slice_is_sent_once() -> Non
     bench.send()
     await bench.outbox.settled()
     assert len(bench.outbox.sent) == 1
+    await bench.outbox.ack("t")
+    bench.courier.touch(1, touch(role="payee.id"), "s1", 10, 78, 0, 6, 0, True, (900,))
+    bench.send()
+    await bench.outbox.settled()
+    assert bench.envelopes()[1].shapes == [TouchShape("payment", "payee.id", ("amount",))], "only what this envelope needs"
 
 
 async def test_a_refused_envelope_ends_the_worker_and_settles_nothing() -> None:
