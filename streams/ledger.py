@@ -72,7 +72,6 @@ class Ledger:
         self.answered: dict[tuple[str, int], tuple[str, str]] = {}
         # payment's tid -> (content hash, source code, offset)
         self.seen: dict[int, tuple[int, int, int]] = {}
-        self.again: set[int] = set()  # offsets of payments that came again after the takeover
         self._order: deque[tuple[int, int]] = deque()
         self._fresh: list[tuple[int, int, int, int, int]] = []
         self._records: deque[tuple[int, bytes]] = deque()
