@@ -28,6 +28,8 @@ class Written(NamedTuple):
     source: Source
     offset: int
     appended_ms: int
+    told: Callable[[], None] | None = None
+    """What is done once the decision is out."""
 
 
 class DeadLetter(NamedTuple):
@@ -78,5 +80,7 @@ class Lane:
 
     def _settle(self, rows: list[Written]) -> None:
         for row in rows:
+            if row.told is not None:
+                row.told()
             row.source.settle(row.offset)
         self._on_decided(rows)

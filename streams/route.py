@@ -41,11 +41,11 @@ def route(worker: Worker, source: Source, item: Item) -> None:
     if plan.decide:
         _route_payment(worker, shard, source, item, event, plan)
     else:
-        _route_activity(worker, source, item, event, plan)
+        _route_activity(worker, shard, source, item, event, plan)
     worker.keeping.unsafe.append((source, item.offset))
 
 
-def _route_activity(worker: Worker, source: Source, item: Item, event: Event, plan: Plan) -> None:
+def _route_activity(worker: Worker, shard: Shard, source: Source, item: Item, event: Event, plan: Plan) -> None:
     tid = (source.code << OFFSET_BITS) | item.offset
     homes: set[int] = set()
     touch_all(worker, source, item.offset, event, plan, tid, [], homes, want=False)

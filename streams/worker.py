@@ -52,6 +52,8 @@ class Shard:
     ledger: Ledger
     lane: Lane
     out: list[Written] = field(default_factory=list)
+    untold: set[int] = field(default_factory=set)
+    """Payments whose refusal is on its way out; a result that comes first has the last word on their quota."""
 
 
 class Worker:
@@ -257,6 +259,7 @@ class Worker:
 
     def written(self, rows: list[Written]) -> None:
         count_written(self.metrics, rows)
+        self.courier.send(self._epoch_of, self.committed_by_source)  # releases of what was refused
 
     async def _pulse(self) -> None:
         """What time alone brings: waiting records whose turn came, and deadlines."""

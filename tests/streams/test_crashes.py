@@ -125,7 +125,7 @@ async def test_a_refusal_that_never_got_out_leaves_no_quota_free(broker: str, tm
         await stage.refuse_writes("decisions", refuse=False)
         await stage.worker(RISK_FLUSH_MS="50").ready(partitions=4)
         accounts = await all_in_order(stage)
-    assert refusals >= 50
+    assert refusals >= 10
     fact(f"two workers ended with {refusals} refusals that never got out: {accounts.line()}")
 
 
