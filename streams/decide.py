@@ -16,8 +16,8 @@ from streams.counting import count_decision
 from streams.lane import Written
 from streams.pending import Waiting
 from streams.source import Item, Source
-from streams.wire import partition_of
 from streams.touching import remember_decision
+from streams.wire import partition_of
 
 if TYPE_CHECKING:
     from streams.worker import Shard, Worker
