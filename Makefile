@@ -20,12 +20,14 @@ help: ## list the verbs
 demo: $(READY) ## Kafka, a worker and simulated payments, live in this terminal; SECONDS=20 ends it by itself
 	@$(BIN)/risk demo $(if $(SECONDS),--seconds $(SECONDS))
 
+# Two at once where tests only compute; one after the other where each starts workers and a Kafka of its own.
 test: $(READY) ## all tests, those on a real Kafka too; ARGS="-k policy" for some
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not kafka" $(ARGS)
+	@$(BIN)/python -m pytest -q -m kafka $(ARGS)
 
 check: $(READY) ## what a machine can see without running it: ruff, mypy, layers and sizes
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy --strict risk streams
+	@$(BIN)/mypy --strict risk streams bench
 	@$(BIN)/python -m pytest -q tests/test_tidy.py
 
 bench: $(READY) ## CPU and latency of a payment: workload W1 through the real worker

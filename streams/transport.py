@@ -24,10 +24,12 @@ from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.consumer import ensure_TPset
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from mode import Service
 
 FETCH_WAIT_MS = 20
 """A fetch waits for all partitions that it asks of; one that was gated when it began has to wait for its end."""
 POLL_SECONDS = 0.2
+GROUP_WATCH_SECONDS = 1.0
 GATED_POLL_SECONDS = 0.02
 
 
@@ -139,6 +141,13 @@ class Consumer(FaustConsumer):
         await self.gate.close()
         if self._kafka is not None:
             await self._kafka.stop()
+
+    @Service.task
+    async def _watch_group(self) -> None:
+        """A group that cannot be joined (no right to it, a session time that the broker refuses) ends the worker: it does not stand idle."""
+        while not self.should_stop:
+            await self.sleep(GROUP_WATCH_SECONDS)
+            self.kafka._coordinator.check_errors()
 
     # ------------------------------------------------------------------ fetching
 
