@@ -86,6 +86,8 @@ class Store:
         self.applied: dict[Applied, int] = {}
         self._applied_order: dict[int, deque[tuple[int, int, Applied]]] = {}
         self._touches_edge = 0  # what is committed of risk.touches
+        self._settled: set[tuple[int, str, str]] = set()  # of those: payments that a result has settled
+        self._roles: dict[str, set[str]] = {}
         self.newest_ms = 0
         self._empty: dict[str, Profile] = {}
         self._dirty: list[Kept] = []
@@ -96,6 +98,8 @@ class Store:
             self.kinds.update((touch.kind, {}) for touch in plan.touches)
             self._shape_of.update((touch, shape_id(touch)) for touch in plan.touches)
             self._touch_of.update(((touch.event, touch.role), touch) for touch in plan.touches)
+            for touch in plan.quotas:
+                self._roles.setdefault(touch.kind, set()).add(touch.role)
         self._heads = {touch: row_head(shape) for touch, shape in self._shape_of.items()}
         self._known_shapes: set[int] = set()
         self._shapes_noted = False
@@ -137,17 +141,23 @@ class Store:
         if self.applied and (tid, kind, key, role) in self.applied:
             self._mark(held)  # done already, and by now a newer result may have had its say
             return
-        if not released and source < PARTITIONS_MAX and (tid, kind, key, settlement(True, source, offset)) not in self.applied:
-            return  # a payment that came again and passes takes back its own release, if there was one, and nobody else's
+        if source < PARTITIONS_MAX and (tid, kind, key) in self._settled:
+            self._mark(held)  # a result beats the decision, which only comes again
+            return
         (held.profile.release if released else held.profile.restore)(tid)
         held.open += row_head(RELEASE if released else RESTORE) + mark_of(0, tid, source, offset, via) + encode_row(())
         held.rows += 1
         self._mark(held)
         if held.rows >= CHUNK_ROWS:
             self._close_chunk(held)
-        self.applied.pop((tid, kind, key, settlement(not released, source, offset)), None)
+        self._note_result(tid, kind, key, source)
         if via >= 0:
             self.remember(tid, kind, key, role, source, offset, via)
+
+    def _note_result(self, tid: int, kind: str, key: str, source: int) -> None:
+        """A result had its say on a payment that may come again, and its decision with it."""
+        if source >= PARTITIONS_MAX and self.applied and any((tid, kind, key, role) in self.applied for role in self._roles.get(kind, ())):
+            self._settled.add((tid, kind, key))
 
     def note_again(self, touch: Touch, key: str, mark: bytes) -> None:
         """A row that is here already stands once more in risk.touches: its next owner must know, whatever its source has committed."""
@@ -179,6 +189,7 @@ class Store:
                 _, via, applied = order.popleft()
                 if self.applied.get(applied) == via:
                     del self.applied[applied]
+                    self._settled.discard(applied[:3])
 
     def _empty_profile(self, kind: str) -> Profile:
         found = self._empty.get(kind)
@@ -307,7 +318,8 @@ class Store:
         """Enter one row; returns the role under which it may come again, None for a row that nobody asks for any more."""
         if shape in (RELEASE, RESTORE):
             (held.profile.release if shape == RELEASE else held.profile.restore)(tid)
-            self.applied.pop((tid, *_decode(held.prefix[1:]), settlement(shape != RELEASE, source, offset)), None)
+            kind, key = _decode(held.prefix[1:])
+            self._note_result(tid, kind, key, source)
             return settlement(shape == RELEASE, source, offset)
         if shape == AGAIN:
             return str(row[0])

@@ -1,117 +1,18 @@
-"""Profiles in their changelog: chunks, epochs, recovery, and rows that may come again."""
+"""Profiles in their changelog: chunks, epochs, recovery, and other rule sets."""
 
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from risk.engine import Engine, Plan, payment_tid
+from risk.engine import Engine
 from risk.language import load
-from streams.store import CHUNK_ROWS, CorruptChangelog, Store, epoch_in, marker_key
-from streams.wire import PARTITIONS_MAX, mark_of
-
-EVENTS = """
-events:
-  payment:
-    decide: true
-    fields: {payment_id: id payment, occurred_at: time, amount: money CNY, payer.id: id user, card.id: optional id card}
-  login: {fields: {occurred_at: time, payer.id: id user, ok: bool}}
-features:
-  n:      {count: payment, per: payer.id, over: 1h}
-  total:  {sum: amount, of: payment, per: payer.id, over: lifetime}
-  top:    {max: amount, of: payment, per: payer.id, over: 1d}
-  cards:  {distinct: card.id, of: payment, per: payer.id, over: 1d}
-  logins: {count: login, per: payer.id, over: 1d, where: ok}
-  card_n: {count: payment, per: card.id, over: 1h}
-  used:   {sum: amount, of: payment, per: payer.id, over: lifetime, counts: passed}
-  recent: {count: payment, per: payer.id, over: 1h, counts: passed}
-rules:
-  all:
-    title: Reads everything
-    owner: tests
-    event: payment
-    mode: shadow
-    when: at_least(8, n > 0, total > CNY 0.00, top > CNY 0.00, cards > 0, logins > 0, card_n > 0, used > CNY 0.00, recent > 0)
-    score: 1
-"""
-NOTHING_UNSAFE = {0: 10**9, PARTITIONS_MAX: 10**9}
-START_MS = 1_793_491_200_000
-ENGINE = Engine(load([("e.yaml", EVENTS)]))
-
-
-class Log:
-    """A compacted changelog of one partition: the newest value of each key, and everything that was ever written."""
-
-    def __init__(self) -> None:
-        self.live: dict[bytes, bytes] = {}
-        self.all: list[tuple[bytes, bytes | None]] = []
-
-    def take(self, store: Store) -> None:
-        for key, value in store.take_changes():
-            self.all.append((key, value))
-            if value is None:
-                self.live.pop(key, None)
-            else:
-                self.live[key] = value
-
-    def chunks(self) -> list[bytes]:
-        return [key for key in self.live if key[:1] == b"c"]
-
-
-class Owner:
-    """Feeds a store as route and observe do, and keeps its log."""
-
-    def __init__(self, engine: Engine = ENGINE, epoch: int = 1, log: Log | None = None) -> None:
-        self.engine = engine
-        self.store = Store(engine, 0, epoch)
-        self.log = log or Log()
-
-    def pay(self, number: int, payer: str = "u", at: int = 0, amount: int = 100, card: str | None = None, via: int = -1) -> dict[str, Any]:
-        event = self.engine.schema.build(
-            "payment",
-            {"payment_id": f"p{number}", "occurred_at": START_MS + at, "amount": amount, "payer.id": payer, "card.id": card},
-        )
-        return self._touch(self.engine.plans["payment"], event, payment_tid(f"p{number}"), 0, number, via)
-
-    def login(self, number: int, payer: str = "u", at: int = 0, ok: bool = True) -> None:
-        event = self.engine.schema.build("login", {"occurred_at": START_MS + at, "payer.id": payer, "ok": ok})
-        self._touch(self.engine.plans["login"], event, (PARTITIONS_MAX << 44) | number, PARTITIONS_MAX, number, -1)
-
-    def _touch(self, plan: Plan, event: Any, tid: int, source: int, offset: int, via: int) -> dict[str, Any]:
-        values: list[Any] = []
-        mark = mark_of(event.occurred_at, tid, source, offset, via)
-        for touch, (key, row) in zip(plan.touches, plan.route(event), strict=True):
-            if key is None:
-                values.extend([None] * len(touch.features))
-            else:
-                values.extend(self.store.observe(touch, key, event.occurred_at, tid, row, mark))
-        return dict(zip(plan.names, values, strict=True))
-
-    def settle(
-        self, number: int, payer: str = "u", released: bool = True, source: int = PARTITIONS_MAX, offset: int = 0, via: int = -1
-    ) -> None:
-        self.store.settle_quota("user", payer, payment_tid(f"p{number}"), released, source, offset, -1)
-
-    def flush(self) -> None:
-        self.log.take(self.store)
-
-    def successor(self, epoch: int, unsafe: dict[int, int] | None = None, touches: int = -1, engine: Engine | None = None) -> Owner:
-        other = Owner(engine or self.engine, epoch, self.log)
-        other.store.restore(dict(self.log.live), NOTHING_UNSAFE if unsafe is None else unsafe, touches)
-        return other
-
-
-PROBE = 10**6
-
-
-def probe(owner: Owner, payer: str = "u", at: int = 0, card: str | None = None) -> dict[str, Any]:
-    return owner.pay(PROBE, payer, at, 0, card)
-
+from streams.store import CHUNK_ROWS, CorruptChangelog, epoch_in, marker_key
+from tests.stored import EVENTS, Owner, probe
 
 # ---------------------------------------------------------------------- chunks
 
@@ -299,102 +200,3 @@ def test_profiles_that_nobody_asks_for_any_more_are_left_alone() -> None:
     engine = other_rules(("  card_n: {count: payment, per: card.id, over: 1h}\n", ""), ("at_least(8,", "at_least(7,"), (" card_n > 0,", ""))
     other = owner.successor(2, engine=engine)
     assert probe(other)["n"] == 1
-
-
-# ---------------------------------------------------------------------- what may come again
-
-
-def test_a_row_that_may_come_again_counts_once_and_reads_as_the_first_time() -> None:
-    owner = Owner()
-    owner.pay(1, amount=100)
-    first = owner.pay(2, amount=50)
-    owner.flush()
-    other = owner.successor(2, unsafe={0: 2})
-    assert other.pay(2, amount=50) == first
-    found = probe(other)
-    assert (found["n"], found["total"], found["used"]) == (2, 150, 150)
-
-
-def test_what_is_committed_is_forgotten_and_the_rest_is_not() -> None:
-    owner = Owner()
-    for number in range(1, 5):
-        owner.pay(number)
-    owner.flush()
-    other = owner.successor(2, unsafe={0: 2})
-    other.store.forget_applied({0: 4})
-    assert {tid for tid, *_ in other.store.applied} == {payment_tid("p4")}
-    other.store.forget_applied({0: 5})
-    assert other.store.applied == {}
-
-
-def test_a_touch_is_known_until_its_own_record_is_committed_too() -> None:
-    """Its source may be committed long before the owner of the profile has committed risk.touches."""
-    owner = Owner()
-    owner.pay(1, via=100)
-    owner.flush()
-    other = owner.successor(2, unsafe={0: 50}, touches=90)
-    other.store.forget_applied({0: 50})
-    other.pay(1, via=100)
-    assert probe(other)["n"] == 1
-    other.store.forget_applied({0: 50}, 101)
-    assert other.store.applied == {}
-
-
-def test_a_touch_that_was_sent_twice_is_known_until_the_second_record_is_committed() -> None:
-    owner = Owner()
-    owner.pay(1, via=100)
-    touch = next(each for each in ENGINE.plans["payment"].touches if each.kind == "user")
-    owner.store.remember(payment_tid("p1"), "user", "u", touch.role, 0, 1, 100)
-    owner.store.note_again(touch, "u", mark_of(START_MS, payment_tid("p1"), 0, 1, 120))
-    owner.pay(1, via=120)
-    owner.flush()
-    other = owner.successor(2, unsafe={0: 50}, touches=115)  # the first record is committed, the second comes again
-    other.pay(1, via=120)
-    assert probe(other)["n"] == 1
-
-
-def test_a_row_found_again_is_written_under_the_new_epoch() -> None:
-    owner = Owner()
-    owner.pay(1)
-    owner.flush()
-    other = owner.successor(2, unsafe={0: 0})
-    other.pay(1)
-    other.flush()
-    assert [epoch_in(key) for key in other.log.chunks()] == [2]
-
-
-def test_a_release_that_comes_again_does_not_undo_a_newer_result() -> None:
-    owner = Owner()
-    owner.pay(1, amount=100)
-    owner.settle(1, source=0, offset=1)  # refused
-    owner.settle(1, released=False, offset=7)  # let go by a person
-    owner.flush()
-    other = owner.successor(2, unsafe={0: 0, PARTITIONS_MAX: 10**9})
-    other.pay(1, amount=100)
-    other.settle(1, source=0, offset=1)
-    assert probe(other)["used"] == 100
-
-
-def test_a_payment_that_comes_again_and_passes_takes_back_its_own_release_only() -> None:
-    owner = Owner()
-    owner.pay(1, amount=100)
-    owner.pay(2, amount=10)
-    owner.settle(1, source=0, offset=1)
-    owner.settle(2, offset=7)  # the bank declined it
-    owner.flush()
-    other = owner.successor(2, unsafe={0: 0, PARTITIONS_MAX: 0})
-    other.settle(1, released=False, source=0, offset=1)
-    other.settle(2, released=False, source=0, offset=2)
-    assert probe(other)["used"] == 100
-    other.settle(1, source=0, offset=1)
-    other.flush()
-    assert probe(other.successor(3, unsafe={0: 0}))["used"] == 0
-
-
-def test_a_result_may_come_before_its_payment() -> None:
-    owner = Owner()
-    owner.settle(1)
-    owner.flush()
-    other = owner.successor(2)
-    other.pay(1, amount=100)
-    assert probe(other)["used"] == 0

@@ -1,0 +1,111 @@
+"""Rows that come again after a crash: each counts once, reads as the first time, and never undoes what is newer."""
+
+from __future__ import annotations
+
+from risk.engine import payment_tid
+from streams.store import epoch_in
+from streams.wire import PARTITIONS_MAX, mark_of
+from tests.stored import ENGINE, START_MS, Owner, probe
+
+
+def test_a_row_that_may_come_again_counts_once_and_reads_as_the_first_time() -> None:
+    owner = Owner()
+    owner.pay(1, amount=100)
+    first = owner.pay(2, amount=50)
+    owner.flush()
+    other = owner.successor(2, unsafe={0: 2})
+    assert other.pay(2, amount=50) == first
+    found = probe(other)
+    assert (found["n"], found["total"], found["used"]) == (2, 150, 150)
+
+
+def test_what_is_committed_is_forgotten_and_the_rest_is_not() -> None:
+    owner = Owner()
+    for number in range(1, 5):
+        owner.pay(number)
+    owner.flush()
+    other = owner.successor(2, unsafe={0: 2})
+    other.store.forget_applied({0: 4})
+    assert {tid for tid, *_ in other.store.applied} == {payment_tid("p4")}
+    other.store.forget_applied({0: 5})
+    assert other.store.applied == {}
+
+
+def test_a_touch_is_known_until_its_own_record_is_committed_too() -> None:
+    """Its source may be committed long before the owner of the profile has committed risk.touches."""
+    owner = Owner()
+    owner.pay(1, via=100)
+    owner.flush()
+    other = owner.successor(2, unsafe={0: 50}, touches=90)
+    other.store.forget_applied({0: 50})
+    other.pay(1, via=100)
+    assert probe(other)["n"] == 1
+    other.store.forget_applied({0: 50}, 101)
+    assert other.store.applied == {}
+
+
+def test_a_touch_that_was_sent_twice_is_known_until_the_second_record_is_committed() -> None:
+    owner = Owner()
+    owner.pay(1, via=100)
+    touch = next(each for each in ENGINE.plans["payment"].touches if each.kind == "user")
+    owner.store.remember(payment_tid("p1"), "user", "u", touch.role, 0, 1, 100)
+    owner.store.note_again(touch, "u", mark_of(START_MS, payment_tid("p1"), 0, 1, 120))
+    owner.pay(1, via=120)
+    owner.flush()
+    other = owner.successor(2, unsafe={0: 50}, touches=115)  # the first record is committed, the second comes again
+    other.pay(1, via=120)
+    assert probe(other)["n"] == 1
+
+
+def test_a_row_found_again_is_written_under_the_new_epoch() -> None:
+    owner = Owner()
+    owner.pay(1)
+    owner.flush()
+    other = owner.successor(2, unsafe={0: 0})
+    other.pay(1)
+    other.flush()
+    assert [epoch_in(key) for key in other.log.chunks()] == [2]
+
+
+def test_a_release_that_comes_again_does_not_undo_a_newer_result() -> None:
+    owner = Owner()
+    owner.pay(1, amount=100)
+    owner.settle(1, source=0, offset=1)  # refused
+    owner.settle(1, released=False, offset=7)  # let go by a person
+    owner.flush()
+    other = owner.successor(2, unsafe={0: 0, PARTITIONS_MAX: 10**9})
+    other.pay(1, amount=100)
+    other.settle(1, source=0, offset=1)
+    assert probe(other)["used"] == 100
+
+
+def test_a_result_that_came_before_the_release_was_written_beats_the_decision_that_comes_again() -> None:
+    owner = Owner()
+    owner.pay(1, amount=100)
+    owner.settle(1, released=False, offset=7)  # let go before the refusal was out: its release was never written
+    owner.flush()
+    other = owner.successor(2, unsafe={0: 0, PARTITIONS_MAX: 10**9})
+    other.pay(1, amount=100)
+    other.settle(1, source=0, offset=1)
+    assert probe(other)["used"] == 100
+    other.flush()
+    assert probe(other.successor(3, unsafe={0: 0}))["used"] == 100
+
+
+def test_a_decision_that_comes_again_releases_where_no_result_has_had_its_say() -> None:
+    owner = Owner()
+    owner.pay(1, amount=100)
+    owner.flush()
+    other = owner.successor(2, unsafe={0: 0})
+    other.pay(1, amount=100)
+    other.settle(1, source=0, offset=1)
+    assert probe(other)["used"] == 0
+
+
+def test_a_result_may_come_before_its_payment() -> None:
+    owner = Owner()
+    owner.settle(1)
+    owner.flush()
+    other = owner.successor(2)
+    other.pay(1, amount=100)
+    assert probe(other)["used"] == 0
