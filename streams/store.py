@@ -136,6 +136,8 @@ class Store:
 
     def settle_quota(self, kind: str, key: str, tid: int, released: bool, source: int, offset: int, via: int) -> None:
         """Give back or take again the quota that a payment reserved; doing it twice changes nothing."""
+        if kind not in self.kinds:
+            return  # of a worker with another rule set: we keep no such profile
         held = self.kept(kind, key)  # made here if need be: a result may come before its payment, and the profile remembers it
         role = settlement(released, source, offset)
         if self.applied and (tid, kind, key, role) in self.applied:

@@ -109,3 +109,10 @@ def test_a_result_may_come_before_its_payment() -> None:
     other = owner.successor(2)
     other.pay(1, amount=100)
     assert probe(other)["used"] == 0
+
+
+def test_a_release_for_a_kind_of_profile_that_we_do_not_keep_is_left_alone() -> None:
+    owner = Owner()
+    owner.store.settle_quota("merchant", "m", 1, True, 0, 1, 5)
+    owner.flush()
+    assert owner.log.chunks() == []
