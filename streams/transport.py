@@ -144,7 +144,7 @@ class Consumer(FaustConsumer):
 
     @Service.task
     async def _watch_group(self) -> None:
-        """A group that cannot be joined (no right to it, a session time that the broker refuses) ends the worker: it does not stand idle."""
+        """A group that cannot be joined (no right to it, a session time that the broker refuses) ends the worker."""
         while not self.should_stop:
             await self.sleep(GROUP_WATCH_SECONDS)
             self.kafka._coordinator.check_errors()

@@ -15,6 +15,13 @@ import pytest
 from streams.kafka import EmbeddedKafka
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for the broker needs a Kafka: the mark need not be written."""
+    for item in items:
+        if "broker" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.kafka)
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """host:port of a Kafka that answers."""

@@ -20,6 +20,8 @@ from streams import kafka_jars
 from streams.kafka import HOST, EmbeddedKafka, KafkaProblem, PortTaken, answers
 from streams.kafka_jars import JarsProblem, difference, jars, pinned
 
+pytestmark = pytest.mark.kafka
+
 RISK = [sys.executable, "-c", "from streams.cli import main; main()"]
 
 
