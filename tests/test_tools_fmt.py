@@ -279,3 +279,10 @@ def test_the_command_reads_from_a_pipe_and_tells_what_is_wrong(tmp_path: Path) -
 
 def test_the_small_rule_set_is_the_same_after_all_of_it() -> None:
     assert facts(load([("small.yaml", formatted("small.yaml", SMALL))])) == facts(small())
+
+
+@pytest.mark.parametrize("folder", ["rules", "examples/sparkov/rules"])
+def test_what_we_ship_is_in_the_layout(folder: str) -> None:
+    files = sorted(Path(folder).rglob("*.yaml"))
+    assert files
+    assert [str(path) for path in files if formatted(path.name, path.read_bytes()) != path.read_text(encoding="utf-8")] == []
