@@ -7,7 +7,7 @@ Rule 2: a confidential reason never reaches the decision; whatever is needed to 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +20,6 @@ from risk.declared import InForce, Rule
 SCHEMA_VERSION = 1
 AS_WRITTEN: Mapping[int, InForce] = MappingProxyType({})
 """No override holds."""
-WHOLE = {int}
 
 
 class Ruling(msgspec.Struct):
@@ -105,35 +104,93 @@ def rule_fragment(rule: Rule, held: InForce | None = None) -> bytes:
     )
 
 
-class Writer:
-    """Writes decisions and receipts under one rule set.
+class _Model(msgspec.Struct):
+    version: str | None
+    score: float | None
+    top: Sequence[tuple[str, float]]
 
-    JSON is put together from parts that are JSON already: encoding one big mapping costs three times as much.
-    """
+
+class _Source(msgspec.Struct):
+    topic: str
+    partition: int
+    offset: int
+
+
+class _Receipt(msgspec.Struct):
+    """A receipt in the order of its keys; Raw is JSON already."""
+
+    payment_id: str
+    event: msgspec.Raw
+    ruleset: str
+    lists: msgspec.Raw
+    model: _Model
+    values: Any
+    bounds: msgspec.Raw
+    unknown: Mapping[str, str]
+    rules: msgspec.Raw
+    would_be: msgspec.Raw
+    overridden_by: list[str]
+    reports: list[dict[str, Any]]
+    control: None
+    action: str
+    score: int
+    reasons: list[str]
+    obligations: list[dict[str, Any]]
+    degraded: bool
+    failed: bool
+    late: bool
+    source: _Source
+    received_at: str
+    decided_at: str
+
+
+class _Decision(msgspec.Struct):
+    """A decision in the order of its keys."""
+
+    payment_id: str
+    action: str
+    score: int
+    reasons: list[str]
+    obligations: list[dict[str, Any]]
+    degraded: bool
+    late: bool
+    decided_at: str
+    receipt: str
+    schema: int
+
+
+_encode = msgspec.json.Encoder().encode
+_NO_BOUNDS, _NO_RULES = msgspec.Raw(b"{}"), msgspec.Raw(b"[]")
+
+
+class Writer:
+    """Writes decisions and receipts under one rule set. A receipt is one struct, its unchanging parts are JSON already: one pass."""
 
     def __init__(self, ruleset_hash: str, lists: Mapping[str, str], fragments: Mapping[str, bytes]) -> None:
-        self._fixed = b',"ruleset":' + orjson.dumps(ruleset_hash) + b',"lists":' + orjson.dumps(dict(lists)) + b',"model":'
+        self._ruleset = ruleset_hash
+        self._lists = msgspec.Raw(orjson.dumps(dict(lists)))
         self._fragments = fragments
-        self._templates: dict[tuple[str, ...], str] = {}
+        self._named: dict[tuple[str, ...], Callable[..., Any]] = {}
 
-    def _rules(self, outcome: Outcome, indexes: Sequence[int]) -> bytes:
+    def _rules(self, outcome: Outcome, indexes: Sequence[int]) -> msgspec.Raw:
         if not indexes:
-            return b"[]"
+            return _NO_RULES
         rules, fragments = outcome.rules, self._fragments
         if outcome.in_force:
             held = outcome.in_force
             parts = [rule_fragment(rules[i], held[i]) if i in held else fragments[rules[i].name] for i in indexes]
-            return b"[" + b",".join(parts) + b"]"
-        return b"[" + b",".join([fragments[rules[i].name] for i in indexes]) + b"]"
+        else:
+            parts = [fragments[rules[i].name] for i in indexes]
+        return msgspec.Raw(b"[" + b",".join(parts) + b"]")
 
-    def _values(self, names: tuple[str, ...], values: Sequence[Any]) -> bytes:
-        """The values by name. Where all are whole numbers, and they mostly are, they are put into a text made once."""
-        if set(map(type, values)) == WHOLE:
-            template = self._templates.get(names)
-            if template is None:
-                template = self._templates[names] = "{" + ",".join(f'"{name}":%d' for name in names) + "}"
-            return (template % tuple(values)).encode()
-        return orjson.dumps(dict(zip(names, values, strict=True)))
+    def _values(self, names: tuple[str, ...]) -> Callable[..., Any]:
+        """A struct with the names of the values: encoded three times as fast as a mapping made for each payment."""
+        made = self._named.get(names)
+        if made is None:
+            fields = [(f"v{i}", Any) for i in range(len(names))]
+            made = msgspec.defstruct("Values", fields, rename={f"v{i}": name for i, name in enumerate(names)})
+            self._named[names] = made
+        return made
 
     def receipt(
         self,
@@ -149,47 +206,50 @@ class Writer:
         top: Sequence[tuple[str, float]] = (),
     ) -> bytes:
         """The receipt as JSON. ``source`` is topic, partition, offset; ``event_json`` the payment as it was decoded."""
-        ruling, dumps = outcome.ruling, orjson.dumps
-        model = {"version": model_version, "score": outcome.model_score, "top": [list(pair) for pair in top]}
-        rest = {
-            "overridden_by": ruling.overridden_by,
-            "reports": ruling.reports,
-            "control": None,
-            "action": ruling.action,
-            "score": ruling.score,
-            "reasons": ruling.reasons,
-            "obligations": ruling.obligations,
-            "degraded": outcome.degraded,
-            "failed": outcome.failed,
-            "late": late,
-            "source": {"topic": source[0], "partition": source[1], "offset": source[2]},
-            "received_at": rfc3339(received_ms),
-            "decided_at": rfc3339(decided_ms),
-        }
-        return b"".join(
-            (
-                b'{"payment_id":', dumps(payment_id), b',"event":', event_json, self._fixed, dumps(model),
-                b',"values":', self._values(outcome.names, outcome.values), b',"bounds":{},"unknown":', dumps(outcome.unknown),
-                b',"rules":', self._rules(outcome, ruling.acting), b',"would_be":', self._rules(outcome, ruling.would_be),
-                b",", dumps(rest)[1:],
+        ruling = outcome.ruling
+        return _encode(
+            _Receipt(
+                payment_id,
+                msgspec.Raw(event_json),
+                self._ruleset,
+                self._lists,
+                _Model(model_version, outcome.model_score, top),
+                self._values(outcome.names)(*outcome.values),
+                _NO_BOUNDS,
+                outcome.unknown,
+                self._rules(outcome, ruling.acting),
+                self._rules(outcome, ruling.would_be),
+                ruling.overridden_by,
+                ruling.reports,
+                None,
+                ruling.action,
+                ruling.score,
+                ruling.reasons,
+                ruling.obligations,
+                outcome.degraded,
+                outcome.failed,
+                late,
+                _Source(*source),
+                rfc3339(received_ms),
+                rfc3339(decided_ms),
             )
-        )  # fmt: skip
+        )
 
     @staticmethod
     def decision(payment_id: str, outcome: Outcome, receipt: bytes, decided_ms: int, *, late: bool) -> bytes:
         """The decision as JSON: public reasons only, and the hash of the receipt that it rests on."""
         ruling = outcome.ruling
-        return orjson.dumps(
-            {
-                "payment_id": payment_id,
-                "action": ruling.action,
-                "score": ruling.score,
-                "reasons": ruling.reasons,
-                "obligations": ruling.obligations,
-                "degraded": outcome.degraded,
-                "late": late,
-                "decided_at": rfc3339(decided_ms),
-                "receipt": "sha256:" + hashlib.sha256(receipt).hexdigest(),
-                "schema": SCHEMA_VERSION,
-            }
+        return _encode(
+            _Decision(
+                payment_id,
+                ruling.action,
+                ruling.score,
+                ruling.reasons,
+                ruling.obligations,
+                outcome.degraded,
+                late,
+                rfc3339(decided_ms),
+                "sha256:" + hashlib.sha256(receipt).hexdigest(),
+                SCHEMA_VERSION,
+            )
         )

@@ -14,8 +14,8 @@ from streams.line import Line
 from streams.outbox import Headers, Outbox
 from streams.source import Source
 
-SLICES_AT_ONCE = 2
-"""Of receipts: decisions of the first must not wait for receipts of the last."""
+RECEIPTS_AT_ONCE = 512
+"""Decisions of the first must not wait for receipts of the last."""
 
 
 class Written(NamedTuple):
@@ -56,7 +56,7 @@ class Lane:
         on_decided: Callable[[list[Written]], None],
     ) -> None:
         self._on_decided = on_decided
-        self._receipts = Line(outbox, topics["receipts"], partition, on_error, SLICES_AT_ONCE)
+        self._receipts = Line(outbox, topics["receipts"], partition, on_error, RECEIPTS_AT_ONCE)
         self._decisions = Line(outbox, topics["decisions"], partition, on_error)
         self._letters = Line(outbox, topics["dead_letters"], partition, on_error)
 

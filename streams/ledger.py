@@ -45,6 +45,12 @@ def header(record: ConsumerRecord, name: str) -> bytes | None:
     return None
 
 
+def answered_offset(record: ConsumerRecord) -> int | None:
+    """The offset of the source that a decision answers; None for a marker."""
+    source = header(record, "src")
+    return int(source.rsplit(b"/", 1)[1]) if source else None
+
+
 def is_marker(record: ConsumerRecord) -> bool:
     return any(name == "marker" for name, _ in record.headers)
 

@@ -18,7 +18,8 @@ Done = Callable[[], None]
 class Line:
     """Sends records of one partition in the order in which they were put.
 
-    ``at_once``: at most so many entries a send. ``on_error`` is told what the broker refused; nothing is sent after that.
+    ``at_once``: a send ends with the entry that brings it to so many records. ``on_error`` is told what the broker refused; nothing is
+    sent after that.
     """
 
     def __init__(
@@ -47,10 +48,17 @@ class Line:
         if self._sending is not None:
             self._sending.cancel()
 
+    def _take(self) -> list[tuple[list[Record], Done]]:
+        taken, count = [], 0
+        while self._waiting and (self._at_once is None or count < self._at_once):
+            taken.append(self._waiting.popleft())
+            count += len(taken[-1][0])
+        return taken
+
     async def _send(self) -> None:
         try:
             while self._waiting:
-                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._at_once or len(self._waiting)))]
+                taken = self._take()
                 await self._outbox.send(self._topic, self._partition, (record for records, _ in taken for record in records))
                 for _, done in taken:
                     done()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 
 from aiokafka import AIOKafkaProducer
@@ -23,12 +24,12 @@ class Outbox:
         producer = self._producer
         futures = []
         batch = producer.create_batch()
-        count = 0
+        count, now_ms = 0, int(time.time() * 1000)  # once a send: the builder would ask the clock for each record
         for key, value, headers in records:
-            if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+            if batch.append(timestamp=now_ms, key=key, value=value, headers=headers) is None:
                 futures.append(await producer.send_batch(batch, topic, partition=partition))
                 batch = producer.create_batch()
-                batch.append(timestamp=None, key=key, value=value, headers=headers)
+                batch.append(timestamp=now_ms, key=key, value=value, headers=headers)
                 count = 0
             count += 1
         if count:

@@ -42,15 +42,14 @@ class Source:
         self._open: dict[int, int] = {}
         self._done = start
 
-    def add(self, items: Iterable[tuple[ConsumerRecord, Event | BadEvent, bool]]) -> None:
-        """Queue decoded records; order time never goes back and no clock of a producer runs ahead of the broker's."""
-        for record, event, extras in items:
-            if not isinstance(event, BadEvent):
-                at = min(event.occurred_at, record.timestamp)
-                if at > self.order_ms:
-                    self.order_ms = at
-            self.waiting.append(Item(self.order_ms, record.offset, event, record, extras))
-            self.received = record.offset + 1
+    def add(self, record: ConsumerRecord, event: Event | BadEvent, extras: bool) -> None:
+        """Queue a decoded record; order time never goes back and no clock of a producer runs ahead of the broker's."""
+        if not isinstance(event, BadEvent):
+            at = min(event.occurred_at, record.timestamp)
+            if at > self.order_ms:
+                self.order_ms = at
+        self.waiting.append(Item(self.order_ms, record.offset, event, record, extras))
+        self.received = record.offset + 1
 
     def begin(self, offset: int, duties: int) -> None:
         """Offset ``offset`` is in work and has so many things to wait for before it may be committed."""

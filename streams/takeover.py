@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka.structs import ConsumerRecord
 
-from streams.ledger import Ledger, Stamp, is_marker
+from streams.ledger import Ledger, Stamp, answered_offset, is_marker
 from streams.outbox import NO_HEADERS
 from streams.reader import Reader
 from streams.store import Store, epoch_in, marker_key
@@ -75,10 +75,28 @@ async def _tail(worker: Worker, reader: Reader, role: str, partition: int, sourc
     return [record async for records in reader.read(topic, partition, start, last) for record in records]
 
 
+async def _answers(worker: Worker, reader: Reader, partition: int) -> list[ConsumerRecord]:
+    """Decisions back to where all answer sources that are committed.
+
+    The end of the topic is enough for that, unless the last owner had more in flight than we may, or the group's offsets are gone: then
+    more is read, twice as much each time, for a payment must not be decided again.
+    """
+    topic, committed = worker.topics["decisions"], await worker.committed("payments", partition) or 0
+    first, last = await reader.range(topic, partition)
+    length = 3 * worker.settings.in_flight
+    while True:
+        start = max(first, last - length)
+        found = [record async for records in reader.read(topic, partition, start, last) for record in records]
+        oldest = [offset for record in found[: worker.settings.in_flight] if (offset := answered_offset(record)) is not None]
+        if start == first or (oldest and max(oldest) < committed):
+            return found
+        length *= 2
+
+
 async def _claim(worker: Worker, reader: Reader, partition: int, floor: int) -> tuple[Stamp, list[ConsumerRecord]]:
     """Write a marker with the next epoch; of two markers with one epoch the first holds, and the other worker starts over."""
     topic = worker.topics["decisions"]
-    found = await _tail(worker, reader, "decisions", partition, 1)
+    found = await _answers(worker, reader, partition)
     while True:
         epochs = [stamp.epoch for record in found if (stamp := Stamp.of(record)) is not None]
         stamp = Stamp(max([floor, *epochs]) + 1, worker.instance)

@@ -25,8 +25,13 @@ def touch_all(
     whether every profile was here to answer.
     """
     t, code, partitions = event.occurred_at, source.code, worker.partitions
-    shards, missing, complete, lost = worker.shards, set(), True, worker.ownership.lost
+    shards, complete, lost = worker.shards, True, worker.ownership.lost
+    missing: set[int] = set()
     mark = mark_of(t, tid, code, offset, -1)
+    if partitions == 1 and not lost:
+        complete = shards[0].store.observe_all(plan.touches, plan.route(event), t, tid, mark, values)
+        worker.touched_locally += len(plan.touches)
+        return missing, complete
     for number, (key, row) in enumerate(plan.route(event)):
         touch = plan.touches[number]
         if key is None:

@@ -35,7 +35,7 @@ from streams.teach import Teaching
 from streams.transport import Batch, Consumer
 from streams.wire import INPUT_TOPICS, partition_of
 
-SLICE = 128
+SLICE = 512
 PULSE_SECONDS = 0.005
 REVOKE_SECONDS, CLOSE_SECONDS = 2.5, 5.0
 
@@ -166,7 +166,7 @@ class Worker:
         if source is None or batch.generation != self.ownership.generation:
             return  # fetched before a rebalance: it comes again from where we stand
         self.metrics.add("risk_events_total", batch.tp.topic, by=len(batch.records))
-        schema, decoded, late_ms_max = self.engine.schema, [], self.settings.late_ms_max
+        schema, late_ms_max = self.engine.schema, self.settings.late_ms_max
         before = schema.extra_fields
         for record in batch.records:
             if record.offset < source.received:
@@ -179,9 +179,8 @@ class Worker:
             except BadEvent as error:
                 event = error
             after = schema.extra_fields
-            decoded.append((record, event, after != before))
+            source.add(record, event, after != before)
             before = after
-        source.add(decoded)
 
     def fresh(self, batch: Batch) -> Iterator[tuple[Source, ConsumerRecord]]:
         """The records of a private topic that are next, one by one; what a rebalance overtook is left out."""

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from faust.types import TP
 
-from streams.lane import SLICES_AT_ONCE, DeadLetter, Lane, Written
+from streams.lane import RECEIPTS_AT_ONCE, DeadLetter, Lane, Written
 from streams.source import Source
 from tests.outbox_double import HeldOutbox
 
@@ -68,19 +68,19 @@ async def test_many_slices_of_receipts_go_out_in_pieces() -> None:
     bench = Bench()
     bench.put(0)
     await bench.outbox.settled()
-    for offset in range(1, SLICES_AT_ONCE + 2):
+    for offset in range(1, RECEIPTS_AT_ONCE + 2):
         bench.put(offset)
     await bench.outbox.ack("r")
-    assert len(bench.outbox.values("r")) == SLICES_AT_ONCE
+    assert len(bench.outbox.values("r")) == RECEIPTS_AT_ONCE
     await bench.outbox.ack("r")
-    assert bench.outbox.values("r") == [b"r%d" % (SLICES_AT_ONCE + 1)]
+    assert bench.outbox.values("r") == [b"r%d" % (RECEIPTS_AT_ONCE + 1)]
     await bench.outbox.ack("d")
     await bench.outbox.ack("r")
     await bench.outbox.ack("d")
     assert not bench.lane.idle
     await bench.outbox.ack("d")
     assert bench.lane.idle
-    assert bench.source.committable() == SLICES_AT_ONCE + 2
+    assert bench.source.committable() == RECEIPTS_AT_ONCE + 2
     bench.lane.stop()
 
 

@@ -14,6 +14,11 @@ from risk.events import BadEvent
 from streams.source import Heads, Source
 
 
+def put(source: Source, items: list[tuple[Any, Any, bool]]) -> None:
+    for item in items:
+        source.add(*item)
+
+
 def record(offset: int, appended: int = 10**12) -> Any:
     return SimpleNamespace(offset=offset, timestamp=appended)
 
@@ -39,8 +44,8 @@ def taken(merged: Heads, ended: bool = True) -> list[tuple[str, int, int]]:
 
 def test_order_time_never_goes_back_and_never_runs_ahead_of_the_broker() -> None:
     one = source()
-    one.add([(record(0, 500), happened(100), False), (record(1, 500), happened(50), False), (record(2, 500), happened(9_000), False)])
-    one.add([(record(3, 510), BadEvent("bad_json", "x"), False), (record(4, 510), happened(505), False)])
+    put(one, [(record(0, 500), happened(100), False), (record(1, 500), happened(50), False), (record(2, 500), happened(9_000), False)])
+    put(one, [(record(3, 510), BadEvent("bad_json", "x"), False), (record(4, 510), happened(505), False)])
     assert [item.order_ms for item in one.waiting] == [100, 100, 500, 500, 505]
     assert one.received == 5
 
@@ -48,42 +53,42 @@ def test_order_time_never_goes_back_and_never_runs_ahead_of_the_broker() -> None
 def test_ties_go_by_topic_then_partition_then_offset() -> None:
     b1, b0, a3 = source("b", 1), source("b", 0), source("a", 3)
     for each in (b1, b0, a3):
-        each.add([(record(0), happened(7), False), (record(1), happened(7), False)])
+        put(each, [(record(0), happened(7), False), (record(1), happened(7), False)])
     assert taken(heads(b1, b0, a3)) == [("a", 3, 0), ("a", 3, 1), ("b", 0, 0), ("b", 0, 1), ("b", 1, 0), ("b", 1, 1)]
 
 
 def test_inside_a_partition_the_order_is_kept_even_where_times_go_back() -> None:
     one, two = source("a"), source("b")
-    one.add([(record(0), happened(30), False), (record(1), happened(10), False)])
-    two.add([(record(0), happened(20), False)])
+    put(one, [(record(0), happened(30), False), (record(1), happened(10), False)])
+    put(two, [(record(0), happened(20), False)])
     assert taken(heads(one, two)) == [("b", 0, 0), ("a", 0, 0), ("a", 0, 1)]
 
 
 def test_a_partition_that_has_more_to_come_is_waited_for() -> None:
     one, two = source("a"), source("b")
-    one.add([(record(0), happened(1), False)])
+    put(one, [(record(0), happened(1), False)])
     assert taken(heads(one, two), ended=False) == []
     assert taken(heads(one, two), ended=True) == [("a", 0, 0)]
 
 
 def test_a_partition_that_runs_empty_on_the_way_stops_the_others() -> None:
     one, two = source("a"), source("b")
-    one.add([(record(0), happened(1), False)])
-    two.add([(record(0), happened(2), False)])
+    put(one, [(record(0), happened(1), False)])
+    put(two, [(record(0), happened(2), False)])
     assert taken(heads(one, two), ended=False) == [("a", 0, 0)]
     assert len(two.waiting) == 1
 
 
 def test_a_clock_that_runs_ahead_does_not_hold_up_its_partition() -> None:
     ahead, other = source("a"), source("b")
-    ahead.add([(record(0, 100), happened(10**9), False), (record(1, 100), happened(99), False)])
-    other.add([(record(0, 200), happened(101), False)])
+    put(ahead, [(record(0, 100), happened(10**9), False), (record(1, 100), happened(99), False)])
+    put(other, [(record(0, 200), happened(101), False)])
     assert taken(heads(ahead, other)) == [("a", 0, 0), ("a", 0, 1), ("b", 0, 0)]
 
 
 def test_an_interrupted_take_loses_nothing() -> None:
     one = source()
-    one.add([(record(n), happened(n), False) for n in range(4)])
+    put(one, [(record(n), happened(n), False) for n in range(4)])
     merged = heads(one)
     first = next(merged.take(lambda _: True))
     assert first[1].offset == 0
@@ -97,7 +102,7 @@ def test_the_merged_order_is_the_defined_one(partitions: list[list[tuple[int, in
     sources = []
     for number, events in enumerate(partitions):
         each = source("t", number)
-        each.add([(record(offset, appended), happened(at), False) for offset, (at, appended) in enumerate(events)])
+        put(each, [(record(offset, appended), happened(at), False) for offset, (at, appended) in enumerate(events)])
         sources.append(each)
     left = [[(item.order_ms, "t", n, item.offset) for item in each.waiting] for n, each in enumerate(sources)]
     expected = []

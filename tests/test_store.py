@@ -134,6 +134,27 @@ def test_many_rows_in_many_chunks_come_back() -> None:
     assert sum(probe(other, f"u{who}", 10**4)["total"] for who in range(3)) == 1_000
 
 
+def test_rows_with_long_texts_close_their_chunk_early_and_come_back() -> None:
+    owner = Owner()
+    card = "c" * 250
+    for number in range(3 * CHUNK_ROWS):
+        owner.pay(number, "u", number * 10, 1, f"{card}{number:03}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streams.store.CHUNK_BYTES_MAX", 4_000)
+        for number in range(3 * CHUNK_ROWS, 6 * CHUNK_ROWS):
+            owner.pay(number, "u", number * 10, 1, f"{card}{number:03}")
+    for number in range(6 * CHUNK_ROWS, 8 * CHUNK_ROWS):
+        owner.pay(number, "u", number * 10, 1, f"{card}{number:03}")
+    owner.flush()
+    of_user = [key for key in owner.log.chunks() if b"user" in key]
+    assert len(of_user) > 8 and max(len(owner.log.live[key]) for key in of_user) < 20_000
+    other = owner.successor(2)
+    assert probe(other, "u", 10**4)["total"] == 8 * CHUNK_ROWS
+    other.pay(8 * CHUNK_ROWS, "u", 9_000)
+    other.flush()
+    assert probe(other.successor(3), "u", 10**4)["total"] == 8 * CHUNK_ROWS + 100
+
+
 def test_a_missing_chunk_is_not_guessed_away() -> None:
     owner = Owner()
     for number in range(CHUNK_ROWS + 1):

@@ -122,9 +122,7 @@ class Run:
             topics["decisions"]: take_decisions(self.figures),
             topics["receipts"]: take_receipts(self.figures, self.teller),
         }
-        self._tasks += [
-            asyncio.create_task(follow(settings.brokers, topic, settings.partitions, take)) for topic, take in follows.items()
-        ]
+        self._tasks += [asyncio.create_task(follow(settings.brokers, topic, settings.partitions, take)) for topic, take in follows.items()]
         pages = await self._child.ready()
         self._tasks.append(asyncio.create_task(follow_page(pages + "/metrics", self.figures)))
         return pages
