@@ -16,13 +16,15 @@ from risk.declared import ModelDecl
 from risk.events import Event
 from risk.learning import BadRecord, Entry, Known, Learner, Offer, Settled, Version, apply, record, signature_of
 from streams.line import Line
-from streams.outbox import NO_HEADERS, Outbox
+from streams.outbox import NO_HEADERS, Outbox, Record
 from streams.source import Source, settle_all
 
 log = logging.getLogger(__name__)
 
 LEARN_PARTITION = 0
 QUALITY_SECONDS = 5.0
+ENTRIES_MAX = 32
+"""Of one record of the learn log: the learner takes it in one go, and payments wait so long."""
 SETTLING = frozenset({"approved", "declined", "reversed", "expired"})
 
 
@@ -61,9 +63,11 @@ class Teaching:
     def send(self) -> None:
         """End of a slice."""
         if self._entries:
-            value, tied = record(self._signature, self._entries), self._tied
+            entries, tied = self._entries, self._tied
             self._entries, self._tied = [], []
-            self._line.put([(None, value, NO_HEADERS)], partial(settle_all, tied))
+            parts = (entries[at : at + ENTRIES_MAX] for at in range(0, len(entries), ENTRIES_MAX))
+            records: list[Record] = [(None, record(self._signature, part), NO_HEADERS) for part in parts]
+            self._line.put(records, partial(settle_all, tied))
 
     @property
     def idle(self) -> bool:

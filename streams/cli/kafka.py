@@ -28,7 +28,8 @@ def kafka(
     typer.echo(f"Kafka {KAFKA} listens on {broker.bootstrap}, data in {broker.data}")
     typer.echo(f"Use it from another terminal with RISK_BROKERS={broker.bootstrap}; Ctrl-C ends it.")
     sys.stdout.flush()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell starts what runs in its background with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         status = broker.wait()
     except KeyboardInterrupt:
