@@ -22,12 +22,7 @@ COMMANDS = ("check", "test", "explain", "names", "replay", "fmt", "schema", "doc
 """Each name is a module of this package and the function in it that is the command."""
 
 for _name in COMMANDS:
-    try:
-        _module = importlib.import_module(f"risk.cli.{_name}")
-    except ModuleNotFoundError as missing:
-        if missing.name != f"risk.cli.{_name}":
-            raise
-        continue
+    _module = importlib.import_module(f"risk.cli.{_name}")
     app.command(name=_name)(getattr(_module, _name))
 
 

@@ -22,12 +22,7 @@ EXPLAIN_SETTINGS = ("topics", "worker", "demo")
 
 def _add_commands(names: tuple[str, ...]) -> None:
     for name in names:
-        try:
-            module = importlib.import_module(f"streams.cli.{name}")
-        except ModuleNotFoundError as missing:
-            if missing.name != f"streams.cli.{name}":
-                raise
-            continue
+        module = importlib.import_module(f"streams.cli.{name}")
         epilog = help_text() if name in EXPLAIN_SETTINGS else None
         app.command(name=name, epilog=epilog)(getattr(module, name))
 
