@@ -12,6 +12,7 @@ from risk.language.source import FILE_CHARACTERS_MAX
 from tests.test_language_load import LISTS, RULE, SCHEMA, codes
 
 SECONDS_MAX = 10.0
+"""A bound against what never ends, not a measure: milliseconds are usual."""
 """Generous: a machine that runs tests may be busy. What these files were meant to take is minutes, or all memory."""
 
 
@@ -60,7 +61,7 @@ class TestHostileFiles:
     def test_a_huge_file_is_refused_by_size(self) -> None:
         started = time.perf_counter()
         assert codes("# " + "x" * (FILE_CHARACTERS_MAX + 1)) == ["E002"]
-        assert time.perf_counter() - started < 1.0
+        assert time.perf_counter() - started < SECONDS_MAX
 
     @pytest.mark.parametrize("text", ["macros: " + "[" * 3_000, "macros: " + "{a: " * 3_000, "- " * 3_000, "? " * 3_000])
     def test_endless_nesting_is_refused(self, text: str) -> None:
@@ -122,7 +123,7 @@ class TestHostileFiles:
         started = time.perf_counter()
         found = examine([("a.yaml", raw)])
         assert [(problem.code, problem.line) for problem in found.problems] == [("E002", line)]
-        assert time.perf_counter() - started < 1.0
+        assert time.perf_counter() - started < SECONDS_MAX
 
     def test_mixed_line_ends_are_read_as_lines(self) -> None:
         found = examine([("events.yaml", SCHEMA.encode()), ("a.yaml", b"\xef\xbb\xbfmacros:\r  a: remote\r\n  b: remote and\n")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -276,11 +275,8 @@ class TestVersions:
 
 
 class TestShippedRules:
-    def test_they_load_without_a_warning_in_well_under_a_second(self) -> None:
-        load([ROOT / "rules"])
-        started = time.perf_counter()
+    def test_they_load_without_a_warning(self) -> None:
         ruleset = load([ROOT / "rules"])
-        assert time.perf_counter() - started < 1.0
         assert ruleset.warnings == []
         assert ruleset.rules
 
