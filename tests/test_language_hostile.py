@@ -12,7 +12,6 @@ from risk.language.source import FILE_CHARACTERS_MAX
 from tests.test_language_load import LISTS, RULE, SCHEMA, codes
 
 SECONDS_MAX = 10.0
-"""A bound against what never ends, not a measure: milliseconds are usual."""
 """Generous: a machine that runs tests may be busy. What these files were meant to take is minutes, or all memory."""
 
 
