@@ -24,7 +24,7 @@ from streams.wire import AGAIN, PARTITIONS_MAX, RELEASE, RESTORE, TouchShape, en
 Applied = tuple[int, str, str, str]
 Routed = tuple["str | None", tuple[Any, ...]]
 CHUNK_ROWS = 32
-"""The open chunk is written whole at each flush: with 64 a payment cost a third more changelog in a drain of W1."""
+"""The open chunk is written whole at each flush: longer ones cost more changelog a payment, shorter ones more records to recover."""
 CHUNK_BYTES_MAX = 256 * 1024
 """Rows with long texts close a chunk early: a record must stay well below what the broker takes."""
 _TAIL = struct.Struct(">II")
