@@ -4,17 +4,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/installed
+COMPARED := $(VENV)/installed-bench
 
 unexport PYTHONOPTIMIZE  # asserts are part of the program
 unexport PYTHONPATH
 unexport PYTHONHOME
 
-.PHONY: help demo test check bench kafka clean
+.PHONY: help demo test check torture bench bench-model kafka clean
 .DEFAULT_GOAL := help
 
 help: ## list the verbs
 	@echo "make VERB, where VERB is"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-13s%s\n", $$1, $$2 }'
 	@echo "The command itself: $(BIN)/risk --help. Another interpreter: make test PYTHON=python3.13"
 
 demo: $(READY) ## Kafka, a worker and simulated payments, live in this terminal; SECONDS=20 ends it by itself
@@ -33,8 +34,14 @@ check: $(READY) ## what a machine can see without running it: ruff, mypy, layers
 	@$(BIN)/mypy --strict risk streams bench
 	@$(BIN)/python -m pytest -q tests/test_tidy.py
 
-bench: $(READY) ## CPU and latency of a payment: workload W1 through the real worker
+torture: $(READY) ## kill, pause and disturb workers and broker under load, then prove that nothing was lost; KILLS=50 SEED=7
+	@$(BIN)/python -m bench.torture $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+bench: $(COMPARED) ## CPU and latency of a payment: workload W1 through the real worker
 	@$(BIN)/python -m bench.w1 $(ARGS)
+
+bench-model: $(COMPARED) ## the online model against a batch model and a plain one, on one recorded stream and one simulated
+	@$(BIN)/python -m bench.model $(ARGS)
 
 kafka: $(READY) ## a Kafka on port 9092, data in data/kafka, until Ctrl-C
 	@$(BIN)/risk kafka $(ARGS)
@@ -64,3 +71,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	touch $@
+
+$(COMPARED): $(READY) requirements-bench.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.lock
+	@touch $@
