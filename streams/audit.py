@@ -1,18 +1,20 @@
 """Counting answers by reading topics: was every payment answered, and once?
 
-Rule: this shares no code with the worker. It reads the public contract (docs/messages.md) as an outsider would, so that a mistake of the
-worker is not repeated here.
+Rule: this shares no code with the worker. It reads the public contract (docs/messages.md) as a gateway does, with the reader that gateways
+use, so that a mistake of the worker is not repeated here.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from risk.gateway import DecisionReader
 
 
 @dataclass
@@ -24,6 +26,7 @@ class Audit:
     decided: int = 0
     dead_letters: int = 0
     void: int = 0
+    undecodable: int = 0
     actions: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     double: list[str] = field(default_factory=list)
@@ -54,23 +57,6 @@ async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
     return set(consumer.partitions_for_topic(topic) or ())
 
 
-def valid_decisions(records: Iterable[ConsumerRecord]) -> tuple[list[ConsumerRecord], int]:
-    """Decisions that count, and how many are void: a record with a lower epoch than a marker before it in its partition."""
-    highest: dict[int, int] = {}
-    kept: list[ConsumerRecord] = []
-    void = 0
-    for record in records:
-        headers = dict(record.headers)
-        epoch = int(headers["epoch"].split(b"/")[0])
-        if "marker" in headers:
-            highest[record.partition] = max(epoch, highest.get(record.partition, 0))
-        elif epoch < highest.get(record.partition, 0):
-            void += 1
-        else:
-            kept.append(record)
-    return kept, void
-
-
 async def audit(brokers: str, payments: str, decisions: str, dead_letters: str) -> Audit:
     """Compare what came in with what went out."""
     result = Audit()
@@ -84,12 +70,13 @@ async def audit(brokers: str, payments: str, decisions: str, dead_letters: str) 
         result.repeats += len(sources) - 1
     letters = {dict(record.headers)["src"].decode() async for record in read_all(brokers, dead_letters)}
     result.dead_letters = len(letters)
-    answers, result.void = valid_decisions([record async for record in read_all(brokers, decisions)])
+    reader = DecisionReader()
     count: Counter[str] = Counter()
-    for record in answers:
-        answer = json.loads(record.value)
-        count[answer["payment_id"]] += 1
-        result.actions[answer["action"]] += 1
+    async for record in read_all(brokers, decisions):
+        for answer in reader.read([record]):
+            count[answer.payment_id] += 1
+            result.actions[answer.action] += 1
+    result.void, result.undecodable = reader.void, reader.undecodable
     result.decided = len(count)
     result.double = [payment for payment, times in count.items() if times > 1]
     result.strangers = [payment for payment in count if payment not in expected]

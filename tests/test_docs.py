@@ -6,13 +6,14 @@ stands before one that people write, whose first column must name exactly what t
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -21,6 +22,7 @@ from risk.cases import run
 from risk.decisions import Writer
 from risk.declared import Rule
 from risk.engine import InProcess
+from risk.gateway import DecisionReader
 from risk.language import RuleSet, load
 from risk.language.cases import script_of
 from risk.language.functions import CONDITION_FUNCTIONS, VALUE_FUNCTIONS
@@ -242,32 +244,33 @@ def test_every_field_of_decisions_and_receipts_is_on_the_page_of_messages() -> N
     assert not [key for key in rule if key != "rule" and f"`{key}`" not in of_receipts]
 
 
-def test_the_reader_of_decisions_that_is_shown_skips_markers_and_void_records() -> None:
-    code = re.search(r"```python\n(.*?)```", text("docs/messages.md"), re.DOTALL)
+def test_the_reader_of_decisions_that_is_shown_gives_what_counts() -> None:
+    page = text("docs/messages.md")
+    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)
     assert code
-    space: dict[str, object] = {"json": json}
+    space: dict[str, Any] = {}
     exec(code[1], space)
+    rows = records_of_the_reader(page)
+    counting = [json.loads(record.value) for record, counts in rows if counts]
+    assert space["answers"]([record for record, _ in rows]) == [(each["payment_id"], each["action"]) for each in counting]
+    for (record, counts), each in zip(rows, fed_one_by_one(rows), strict=True):
+        assert (each is not None) == counts, record
 
-    @dataclasses.dataclass
-    class Record:
-        epoch: int
-        value: bytes
-        marker: bool = False
-        partition: int = 0
 
-        @property
-        def headers(self) -> list[tuple[str, bytes]]:
-            return [("epoch", f"{self.epoch}/w".encode()), *([("marker", b"takeover")] if self.marker else [])]
+def records_of_the_reader(page: str) -> list[tuple[Any, bool]]:
+    """The partition that the page offers for trying one's own reader: record and whether it counts."""
+    table = page[page.index("<!-- records of the reader -->") :].split("\n\n")[0].splitlines()[3:]
+    rows = []
+    for line in table:
+        offset, epoch, marker, value, counts = (cell.strip().strip("`") for cell in line.strip("|").split("|"))
+        headers = [("marker", b"takeover")] * (marker == "yes") + [("epoch", epoch.encode())] * bool(epoch)
+        rows.append((SimpleNamespace(partition=0, offset=int(offset), headers=headers, value=value.encode()), counts == "yes"))
+    return rows
 
-    stream = [
-        Record(1, b"", True),
-        Record(1, b'"a"'),
-        Record(2, b"", True),
-        Record(1, b'"void"'),
-        Record(2, b'"b"'),
-        Record(1, b'"c"', partition=1),
-    ]
-    assert [space["decision"](record) for record in stream] == [None, "a", None, None, "b", "c"]  # type: ignore[operator]
+
+def fed_one_by_one(rows: list[tuple[Any, bool]]) -> list[Any]:
+    reader = DecisionReader()
+    return [reader.feed(record.partition, record.offset, record.value, record.headers) for record, _ in rows]
 
 
 def test_the_commands_of_the_readme_end_as_it_says() -> None:

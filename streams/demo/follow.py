@@ -14,6 +14,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
+from risk.gateway import DecisionReader
 from streams.demo.figures import Figures
 from streams.demo.page import read_page
 from streams.demo.reasons import Receipt, Teller
@@ -22,13 +23,6 @@ PAGE_SECONDS = 2.0
 PAGE_TIMEOUT = aiohttp.ClientTimeout(total=2.0)
 
 Take = Callable[[Sequence[ConsumerRecord], float], None]
-
-
-class Decision(msgspec.Struct):
-    """The part of a decision that is counted."""
-
-    payment_id: str
-    action: str
 
 
 async def follow(brokers: str, topic: str, partitions: int, take: Take) -> None:
@@ -49,14 +43,12 @@ async def follow(brokers: str, topic: str, partitions: int, take: Take) -> None:
 
 
 def take_decisions(figures: Figures) -> Take:
-    """Counts decisions. A marker (an epoch's beginning) is none."""
-    decode = msgspec.json.Decoder(Decision).decode
+    """Counts decisions that count."""
+    reader = DecisionReader()
 
     def take(records: Sequence[ConsumerRecord], now: float) -> None:
-        for record in records:
-            if record.value:
-                decision = decode(record.value)
-                figures.answered(decision.payment_id, decision.action, now)
+        for decision in reader.read(records):
+            figures.answered(decision.payment_id, decision.action, now)
 
     return take
 
