@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 import string
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from pathlib import Path
@@ -27,7 +27,8 @@ BATCH_ROWS = 4_096
 ROWS_LOOKED_AT = 200  # of JSON lines, to learn which columns there are
 TOPICS = ("payments", "activity", "labels")
 MAP_DEFAULTS = {"topic": "payments", "key": "payer.id", "paced_by": "occurred_at"}
-MAP_KEYS = (*MAP_DEFAULTS, "fields")
+MAP_KEYS = (*MAP_DEFAULTS, "fields", "labels")
+LABEL_KEYS = ("fraud", "kind")
 SOURCE_KEYS = ("column", "constant", "template", "unit", "scale")
 UNITS = {"ms": 1, "s": 1_000}
 
@@ -78,6 +79,9 @@ class RowMap:
     key: str
     paced_by: str
     fields: Mapping[str, Source]
+    fraud: str | None = None
+    """The column that says what was found out later; read only for labels."""
+    label_kind: str = "chargeback"
 
     def columns(self) -> list[str]:
         """All columns that are read, each once, in order of first use."""
@@ -97,7 +101,8 @@ def read_map(path: Path) -> RowMap:
     problems = [f"{path}: `{key}` is not a setting of a map{_close(key, MAP_KEYS)}" for key in content if key not in MAP_KEYS]
     fields = {str(name): _source(f"{path}: {name}", given, problems) for name, given in content["fields"].items()}
     topic, key, paced_by = (str(content.get(name, default)) for name, default in MAP_DEFAULTS.items())
-    found = RowMap(str(path), topic, key, paced_by, fields)
+    fraud, kind = _labels(f"{path}: labels", content.get("labels"), problems)
+    found = RowMap(str(path), topic, key, paced_by, fields, fraud, kind)
     if found.topic not in TOPICS:
         problems.append(f"{path}: `topic` is one of {', '.join(TOPICS)}, not `{found.topic}`")
     for role, name in (("key", found.key), ("paced_by", found.paced_by)):
@@ -116,10 +121,15 @@ def rows(path: Path, row_map: RowMap) -> Iterator[Recorded]:
 
     Raises MapProblem before the first message for a column that the file does not have, and at a row that cannot be mapped.
     """
+    return (said for said, _, _ in mapped(path, row_map))
+
+
+def mapped(path: Path, row_map: RowMap, *more: str) -> Iterator[tuple[Recorded, Row, int]]:
+    """Each message with its row and the row's number; ``more``: columns read beside those of the map."""
     reads = [(tuple(name.split(".")), _reader(source)) for name, source in row_map.fields.items()]
     paced, key = _reader_ms(row_map.fields[row_map.paced_by]), _reader(row_map.fields[row_map.key])
     encode = msgspec.json.Encoder().encode
-    for number, row in enumerate(_read(path, row_map), start=1):
+    for number, row in enumerate(_read(path, row_map, more), start=1):
         try:
             due_ms, name = paced(row), key(row)
             body = _body(reads, row)
@@ -127,7 +137,7 @@ def rows(path: Path, row_map: RowMap) -> Iterator[Recorded]:
             raise MapProblem([f"{path}: row {number}: {error}"]) from error
         if due_ms is None or name is None:
             raise MapProblem([f"{path}: row {number}: no value for `{row_map.paced_by if due_ms is None else row_map.key}`"])
-        yield Recorded(due_ms, row_map.topic, str(name), encode(body))
+        yield Recorded(due_ms, row_map.topic, str(name), encode(body)), row, number
 
 
 def lines(path: Path) -> Iterator[Recorded]:
@@ -163,18 +173,18 @@ def _known_topic(topic: str) -> str:
 # ---- reading files
 
 
-def _read(path: Path, row_map: RowMap) -> Iterator[Row]:
-    wanted = row_map.columns()
+def _read(path: Path, row_map: RowMap, more: Sequence[str]) -> Iterator[Row]:
+    wanted = list(dict.fromkeys([*row_map.columns(), *more]))
     if is_parquet(path):
         file = parquet.ParquetFile(path)
-        _check_columns(path, row_map, file.schema_arrow.names)
+        _check_columns(path, row_map, more, file.schema_arrow.names)
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
             yield from batch.to_pylist()
         return
     with path.open("rb") as text:
         flat = (_flat(path, number, line) for number, line in enumerate(text, start=1) if line.strip())
         head = list(itertools.islice(flat, ROWS_LOOKED_AT))
-        _check_columns(path, row_map, list(dict.fromkeys(name for row in head for name in row)))
+        _check_columns(path, row_map, more, list(dict.fromkeys(name for row in head for name in row)))
         yield from itertools.chain(head, flat)
 
 
@@ -198,11 +208,11 @@ def _flat(path: Path, number: int, line: bytes) -> dict[str, Any]:
     return flat
 
 
-def _check_columns(path: Path, row_map: RowMap, present: list[str]) -> None:
+def _check_columns(path: Path, row_map: RowMap, more: Sequence[str], present: list[str]) -> None:
+    wanted = [(name, column) for name, source in row_map.fields.items() for column in source.columns()]
     problems = [
         f"{row_map.path}: {name}: {path.name} has no column `{column}`{_close(column, present)}"
-        for name, source in row_map.fields.items()
-        for column in source.columns()
+        for name, column in [*wanted, *(("labels", column) for column in more)]
         if column not in present
     ]
     if problems:
@@ -233,6 +243,17 @@ def _source(place: str, given: Any, problems: list[str]) -> Source:
         except InvalidOperation:
             problems.append(f"{place}: `scale` is a number, not `{scale}`")
     return Source(_text(given.get("column")), _template(place, given.get("template"), problems), given.get("constant"), unit, factor)
+
+
+def _labels(place: str, given: Any, problems: list[str]) -> tuple[str | None, str]:
+    """The column that tells fraud, and the kind that its labels are given."""
+    if given is None:
+        return None, RowMap.label_kind
+    if not isinstance(given, dict) or not isinstance(given.get("fraud"), str):
+        problems.append(f"{place}: expected {{fraud: COLUMN, kind: chargeback}}, got `{given}`")
+        return None, RowMap.label_kind
+    problems += [f"{place}: `{key}` is not known here{_close(str(key), LABEL_KEYS)}" for key in given if key not in LABEL_KEYS]
+    return given["fraud"], str(given.get("kind", RowMap.label_kind))
 
 
 def _text(value: Any) -> str | None:

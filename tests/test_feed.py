@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 from risk.language import load
 from risk.world import World
 from streams.cli import simulate as simulate_command
-from streams.cli.feed import speed_of
+from streams.cli.feed import delay_of, speed_of
+from streams.labelled import labelled, relabelled, truth
 from streams.publish import publish
 from streams.recorded import MapProblem, Recorded, count_rows, lines, read_map, rows
 from streams.settings import Settings
@@ -233,3 +234,80 @@ def test_a_stream_arrives_in_order_keyed_by_payer_and_paced(broker: str) -> None
         assert numbers == sorted(numbers)
     assert {record.key.decode() for record in got} == {f"usr_{n}" for n in range(5)}
     assert len({(record.key, record.partition) for record in got}) == 5, "a payer is always in one partition"
+
+
+# ---------------------------------------------------------------------------------------------------- labels that follow
+
+LABELLED = MAP + "labels: {fraud: bad, kind: claim}\n"
+
+
+def with_truth(path: Path, *truths: Any) -> Path:
+    parquet.write_table(arrow.table({**COLUMNS, "bad": list(truths)}), path)
+    return path
+
+
+def told(stream: Any) -> list[tuple[int, str, str, str]]:
+    """(time after the first message, topic, payment id, verdict) of each message."""
+    found = [(said.due_ms - COLUMNS["at"][0], said.topic, json.loads(said.value)) for said in stream]
+    return [(at, topic, body["payment_id"], body.get("verdict", "")) for at, topic, body in found]
+
+
+def test_labels_follow_their_payments_at_the_delay_in_the_streams_own_time(written, tmp_path) -> None:
+    path = with_truth(tmp_path / "a.parquet", 1, None, 0)
+    stream = list(labelled(path, read_map(written(LABELLED)), 1_600))
+    assert told(stream) == [
+        (0, "payments", "pay_a", ""),
+        (1_500, "payments", "pay_b", ""),
+        (1_600, "labels", "pay_a", "fraud"),
+        (2_000, "payments", "pay_c", ""),
+        (3_600, "labels", "pay_c", "legitimate"),
+    ]
+    assert json.loads(stream[2].value) == {
+        "event": "label", "payment_id": "pay_a", "verdict": "fraud", "kind": "claim", "version": 1, "known_at": "2025-01-01T00:06:09.600Z",
+    }  # fmt: skip
+    assert stream[2].key == stream[0].key, "a label goes where its payment went"
+    assert load([EXAMPLE / "rules"]).schema.decode(stream[2].value).event_type == "label"
+
+
+def test_the_limit_counts_payments_and_their_labels_still_come(written, tmp_path) -> None:
+    path = with_truth(tmp_path / "a.parquet", True, False, True)
+    stream = labelled(path, read_map(written(LABELLED)), 86_400_000, limit=2)
+    assert [(topic, verdict) for _, topic, _, verdict in told(stream)] == [
+        ("payments", ""), ("payments", ""), ("labels", "fraud"), ("labels", "legitimate"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "fraud"), [(1, True), (0.0, False), ("true", True), ("Legitimate", False), ("", None), (None, None)])
+def test_truth_is_read_in_several_forms(value: Any, fraud: bool | None) -> None:
+    assert truth(value) is fraud
+
+
+def test_labels_that_cannot_be_made_are_told(written, tmp_path) -> None:
+    path = with_truth(tmp_path / "a.parquet", "perhaps", "1", "0")
+    assert "row 1: `bad`: expected 0 or 1" in problems_of(lambda: list(labelled(path, read_map(written(LABELLED)), 0)))
+    assert "--labels needs `labels: {fraud: COLUMN}`" in problems_of(lambda: labelled(path, read_map(written(MAP)), 0))
+    assert "has no column `wicked`" in problems_of(
+        lambda: list(labelled(path, read_map(written(LABELLED.replace("fraud: bad", "fraud: wicked"))), 0))
+    )
+    assert "labels: expected {fraud: COLUMN" in problems_of(lambda: read_map(written(MAP + "labels: is_fraud\n")))
+    assert "`sort` is not known here" in problems_of(lambda: read_map(written(MAP + "labels: {fraud: bad, sort: x}\n")))
+
+
+def test_a_simulated_stream_gets_its_labels_at_another_delay(tmp_path) -> None:
+    path = tmp_path / "world.jsonl"
+    simulate_command._write(World(4, 1_700_000_000_000, payments=400, fraud_share=0.3, label_delay=0.01), path)
+    before, after = list(lines(path)), list(relabelled(path, 3_600_000))
+    assert [said for said in after if said.topic != "labels"] == [said for said in before if said.topic != "labels"]
+    paid = {json.loads(said.value)["payment_id"]: said.due_ms for said in before if said.topic == "payments"}
+    labels = [(said.due_ms, json.loads(said.value)) for said in after if said.topic == "labels"]
+    first = [(due_ms, body) for due_ms, body in labels if body["version"] == 1]
+    assert len(labels) == sum(said.topic == "labels" for said in before) > 10
+    assert all(due_ms == paid[body["payment_id"]] + 3_600_000 for due_ms, body in first)
+    assert [said.due_ms for said in after] == sorted(said.due_ms for said in after)
+
+
+@pytest.mark.parametrize(("text", "delay_ms"), [("7d", 604_800_000), ("36h", 129_600_000), ("0", 0)])
+def test_delays(text: str, delay_ms: int) -> None:
+    assert delay_of(text) == delay_ms
+    with pytest.raises(ValueError, match="--labels is how late they come"):
+        delay_of("soon")
