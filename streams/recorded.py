@@ -29,6 +29,7 @@ TOPICS = ("payments", "activity", "labels")
 MAP_DEFAULTS = {"topic": "payments", "key": "payer.id", "paced_by": "occurred_at"}
 MAP_KEYS = (*MAP_DEFAULTS, "fields", "labels")
 LABEL_KEYS = ("fraud", "kind")
+LABEL_KIND = "chargeback"
 SOURCE_KEYS = ("column", "constant", "template", "unit", "scale")
 UNITS = {"ms": 1, "s": 1_000}
 
@@ -81,7 +82,7 @@ class RowMap:
     fields: Mapping[str, Source]
     fraud: str | None = None
     """The column that says what was found out later; read only for labels."""
-    label_kind: str = "chargeback"
+    label_kind: str = LABEL_KIND
 
     def columns(self) -> list[str]:
         """All columns that are read, each once, in order of first use."""
@@ -248,12 +249,12 @@ def _source(place: str, given: Any, problems: list[str]) -> Source:
 def _labels(place: str, given: Any, problems: list[str]) -> tuple[str | None, str]:
     """The column that tells fraud, and the kind that its labels are given."""
     if given is None:
-        return None, RowMap.label_kind
+        return None, LABEL_KIND
     if not isinstance(given, dict) or not isinstance(given.get("fraud"), str):
         problems.append(f"{place}: expected {{fraud: COLUMN, kind: chargeback}}, got `{given}`")
-        return None, RowMap.label_kind
+        return None, LABEL_KIND
     problems += [f"{place}: `{key}` is not known here{_close(str(key), LABEL_KEYS)}" for key in given if key not in LABEL_KEYS]
-    return given["fraud"], str(given.get("kind", RowMap.label_kind))
+    return given["fraud"], str(given.get("kind", LABEL_KIND))
 
 
 def _text(value: Any) -> str | None:

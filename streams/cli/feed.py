@@ -22,7 +22,7 @@ from streams.settings import SettingsProblem, read_settings
 from streams.topics import NoKafka, TopicProblem
 
 MAP_HELP = "YAML: for each field of our JSON its column. Not needed for a file of `risk simulate --out`."
-LABELS_HELP = "Send labels too, each so long (`7d`, `36h`) after its payment, in the stream's own time. The map's `labels:` says where they are."
+LABELS_HELP = "Send labels too, each so long (`7d`, `36h`) after its payment in the stream's own time: the map's `labels:` says of what."
 SPEED_HELP = "`recorded` keeps the distances in time, a number is so many times faster, `flat` does not wait."
 
 
