@@ -157,7 +157,7 @@ class Trial:
             if name not in machine.engine.ruleset.features:
                 raise CaseError(case.place, f"`{name}` is given, but the rule does not read it")
         self.machine = machine
-        machine.profiles.clear()
+        machine.forget()
         seen: list[Seen] = []
         for step, event in zip(script.steps, ready.events, strict=True):
             outcome = machine.feed(event, given=script.given, score=step.score)
@@ -240,10 +240,10 @@ class Trial:
 def _judging(machine: InProcess, ruleset: RuleSet, events: Sequence[str]) -> InProcess:
     """The same machine with other conditions: the layout of its profiles stays, the plans of these events are made anew."""
     made = copy.copy(machine)
-    made.profiles = {}
     made.engine = engine = copy.copy(machine.engine)
     engine.ruleset = ruleset
     engine.plans = {**engine.plans, **{event: Plan(ruleset, engine.layout, event) for event in events}}
+    made.forget()
     return made
 
 

@@ -67,7 +67,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One event type: its fields, whether it wants a decision, and the example that tests start from."""
+    """One event type: its fields, whether it wants a decision, and the example that tests start from.
+
+    ``retracts``: an event of it may take back an earlier one (a verdict that another replaced): it then counts -1.
+    """
 
     name: str
     fields: Mapping[str, Field]
@@ -76,6 +79,7 @@ class EventType:
     ignore: tuple[str, ...] = ()
     example: Mapping[str, Any] = field(default_factory=dict)
     place: Place | None = None
+    retracts: bool = False
 
     @property
     def sent(self) -> tuple[Field, ...]:

@@ -6,6 +6,7 @@ Rule 2: no clock and no I/O: time is the event's own. Who calls owns the profile
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from risk.decided import DECISION
 from risk.decisions import AS_WRITTEN, Outcome, Writer, rule_fragment
 from risk.declared import Rule
 from risk.events import Event
+from risk.labelled import LABEL, Joining, Labelled, Payments
 from risk.language import Judge, RuleSet
 from risk.learning import Inputs, Version, scorer
 from risk.policy import UNCHANGED, Weighing
@@ -21,6 +23,8 @@ from risk.profiles import Layout, Profile, Touch
 
 RELEASING_OUTCOMES = frozenset({"declined", "reversed", "expired"})
 NOTHING: Mapping[str, str] = {}
+JOINED_LABEL = "label, joined"
+"""Name of the plan of labels with their payments: no event type that a file declares can have it."""
 RESTORING_OUTCOMES = frozenset({"approved"})
 
 
@@ -65,6 +69,12 @@ class Plan:
     def rollout_keys(self, e: Event) -> list[str | None]:
         return [None if attr is None or getattr(e, attr) is None else str(getattr(e, attr)) for attr in self._rollout]
 
+    def untouching(self) -> Plan:
+        """The plan of the same event type without its touches."""
+        other = copy.copy(self)
+        other.touches, other.names, other.slots, other.quotas, other.route = (), (), {}, (), lambda _: ()
+        return other
+
     def answers_of(self, index: int) -> slice:
         """Where the answers of one touch stand among the values."""
         start = sum(len(t.features) for t in self.touches[:index])
@@ -94,6 +104,18 @@ class Engine:
         counted = self.plans.get(DECISION)
         self.decisions: Plan | None = counted if counted is not None and counted.touches else None
         self.decided: Callable[[Event, str], Any] = ruleset.decided
+        # what a label does to profiles, once it is joined to its payment: None where no feature counts labels
+        self.labels: Plan | None = None
+        self.joining: Joining | None = ruleset.joining
+        if self.joining is not None:
+            self._part_labels()
+
+    def _part_labels(self) -> None:
+        """A label as it is sent touches nothing; what touches is the label with its payment, whose plan has a name of its own."""
+        joined = self.plans[LABEL]
+        self.plans[LABEL] = joined.untouching()
+        if joined.touches:
+            self.labels = self.plans[JOINED_LABEL] = joined
 
     def use(self, version: Version | None) -> None:
         """From now on score with this version of the model (None: no score)."""
@@ -202,6 +224,13 @@ class InProcess:
         self.engine = Engine(ruleset, version)
         self.profiles: dict[tuple[str, str], Profile] = {}
         self._events = 0
+        self.payments = Payments(self.engine.joining) if self.engine.labels is not None and self.engine.joining is not None else None
+
+    def forget(self) -> None:
+        """Begin anew: no profile, no payment."""
+        self.profiles = {}
+        if self.payments is not None:
+            self.payments = Payments(self.payments.joining)
 
     def profile(self, kind: str, key: str) -> Profile:
         found = self.profiles.get((kind, key))
@@ -225,6 +254,8 @@ class InProcess:
                 values.extend(touch.observe(self.profile(touch.kind, key), e.occurred_at, row, tid))
         if e.event_type == "payment_result":
             self._settle(e)
+        elif e.event_type == LABEL and self.payments is not None:
+            self._enter(self.payments.label(e))
         if not plan.decide:
             return None
         for name, value in (given or {}).items():
@@ -238,6 +269,8 @@ class InProcess:
                     self.profile(touch.kind, key).release(tid)
         if self.engine.decisions is not None:
             self._remember(self.engine.decisions, e, outcome.action)
+        if self.payments is not None:
+            self._enter(self.payments.payment(e, outcome.action))
         return outcome
 
     def _remember(self, decisions: Plan, e: Event, action: str) -> None:
@@ -246,6 +279,16 @@ class InProcess:
         for touch, (key, row) in zip(decisions.touches, decisions.route(self.engine.decided(e, action)), strict=True):
             if key is not None:
                 touch.observe(self.profile(touch.kind, key), e.occurred_at, row, tid)
+
+    def _enter(self, labelled: Sequence[Labelled]) -> None:
+        """Enter verdicts into the profiles that count labels, at the time at which they became known."""
+        plan = self.engine.labels
+        if plan is None:
+            return
+        for each in labelled:
+            for touch, (key, row) in zip(plan.touches, plan.route(each), strict=True):
+                if key is not None:
+                    touch.observe(self.profile(touch.kind, key), each.occurred_at, row, each.tid)
 
     def _settle(self, result: Event) -> None:
         for kind, key, payment_id, released in self.engine.settlements(result):

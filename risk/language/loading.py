@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from risk.decided import DECISION
-from risk.declared import Feature, Policy
+from risk.declared import EventType, Feature, Policy
+from risk.labelled import LABEL
 from risk.language.checks import (
     duties,
     live_rules_have_tests,
@@ -33,10 +34,10 @@ from risk.language.conditions import Names, all_names, checked, expanded
 from risk.language.problems import did_you_mean, in_order
 from risk.language.ruleset import Case, CheckedRule, CheckedWhere, Counts, Override, RuleSet, Segment
 from risk.language.sections.cases import read_cases
-from risk.language.sections.decision import with_decision
 from risk.language.sections.duties import read_duties
 from risk.language.sections.events import read_events
 from risk.language.sections.features import Draft, read_features
+from risk.language.sections.joined import with_joined
 from risk.language.sections.keys import as_block
 from risk.language.sections.lists import read_lists
 from risk.language.sections.macros import Macro, parsed, read_conditions, refuse_cycles
@@ -117,7 +118,7 @@ class Loading:
         self.segments = read_conditions(self._of("segments"), "segment", self.problems)
 
     def _features(self) -> None:
-        self.counted = with_decision(self.types, self.policy.actions)
+        self.counted = with_joined(self.types, self.policy.actions)
         drafts = read_features(self._of("features"), self.counted, self.settings, self.problems)
         self._refuse_shared_names(drafts)
         features = {name: draft.feature for name, draft in drafts.items()}
@@ -125,6 +126,7 @@ class Loading:
         self.names = Names(self.counted, self.lists, self.macros, settings, features, values, self._broken(features))
         self.used = unused.Used()
         self.wheres: dict[str, CheckedWhere] = {}
+        self.label_reads: set[str] = set()
         self.features: dict[str, Feature] = {}
         for name, draft in drafts.items():
             feature = self._where(draft)
@@ -155,6 +157,8 @@ class Loading:
 
     def _where(self, draft: Draft) -> Feature | None:
         """The feature with its condition checked and written canonically, macros written out: what its columns are named by."""
+        if LABEL in draft.feature.of:
+            self.label_reads |= {*draft.feature.per, *([draft.feature.field] if draft.feature.field else [])}
         if draft.where is None:
             return draft.feature
         node = parsed(draft.where, self.problems)
@@ -166,6 +170,8 @@ class Loading:
         if not checked(draft.where, node, scope, self.names, feature.of, self.problems, of_feature=True):
             return None
         whole = expanded(node, self.macros)
+        if LABEL in feature.of:
+            self.label_reads |= names_in(whole)
         self.wheres[feature.name] = CheckedWhere(node, scope, {name: self.policy.settings[name] for name in params_in(whole)})
         return replace(feature, where=canonical(whole))
 
@@ -283,7 +289,8 @@ class Loading:
         final = {name: replace(each, rule=replace(each.rule, version=self._version(name, each))) for name, each in self.checked.items()}
         return RuleSet(
             schema=self.schema,
-            event_types=self.counted if any(DECISION in feature.of for feature in self.features.values()) else self.types,
+            event_types=self._event_types(),
+            label_reads=self.label_reads,
             policy=self.policy,
             lists=self.lists,
             macros={name: macro.text.text for name, macro in self.macros.items()},
@@ -305,6 +312,11 @@ class Loading:
             rule_reads=self.rule_reads,
             setting_symbols=self.names.setting_symbols,
         )
+
+    def _event_types(self) -> dict[str, EventType]:
+        """Those of messages; decisions, and labels with their payments, where features count them."""
+        counted = {event for feature in self.features.values() for event in feature.of}
+        return {**self.types, **{name: self.counted[name] for name in (DECISION, LABEL) if name in counted}}
 
     def _version(self, name: str, checked_rule: CheckedRule) -> str:
         """The hash of everything that the rule reads."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from risk.decided import DECISION, Decided, decided_class
 from risk.declared import Duty, EventType, Feature, ListDecl, ModelDecl, Place, Policy, Rule
+from risk.labelled import LABEL, Joining
 from risk.language.compile import Judge, compile_judge, compile_predicate
 from risk.language.condition import Node as Condition
 from risk.language.condition import Scope, Symbol
@@ -101,6 +102,9 @@ class RuleSet:
     def __init__(self, **parts: Any) -> None:
         self.schema: Schema = parts["schema"]
         self.event_types: Mapping[str, EventType] = parts["event_types"]  # those of messages, and decisions
+        label = self.event_types.get(LABEL)
+        # what features that count labels need of a payment: None where there are none
+        self.joining: Joining | None = Joining(label, parts["label_reads"]) if label is not None and label.retracts else None
         self.decided: type[Decided] = decided_class(self.event_types[DECISION]) if DECISION in self.event_types else Decided
         self.policy: Policy = parts["policy"]
         self.lists: Mapping[str, ListDecl] = parts["lists"]
@@ -142,7 +146,8 @@ class RuleSet:
         where = self.wheres.get(feature)
         if where is None:
             return None
-        struct = self.decided if event == DECISION else self.schema.struct(event)
+        joined = self.joining.events if event == LABEL and self.joining is not None else None
+        struct = joined or (self.decided if event == DECISION else self.schema.struct(event))
         return compile_predicate(where.node, where.scope, struct, self._list_values(), where.params)
 
     def judge(self, event: str, slots: Mapping[str, int]) -> Judge:

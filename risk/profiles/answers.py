@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from risk.declared import Feature
 from risk.profiles.block import Block
 from risk.profiles.plan import SeriesPlan
+from risk.profiles.retracting import TRUE_SINCE
 from risk.profiles.windows import Cut, bounds
 
 
@@ -23,7 +24,7 @@ class Answers(Block):
         none = self.space.constant(f.if_none) if f.has_if_none else "never"
         if f.agg not in ("count", "distinct", "sum"):
             plain = f"({none} if (z := {plain}) is None else z)"
-        elif f.has_if_none and f.agg != "sum":
+        elif f.has_if_none and (f.agg != "sum" or self.plan.retracts):
             plain = f"(({plain}) or {none})"
         if not since:
             return plain
@@ -99,8 +100,11 @@ class Answers(Block):
             return top if lower is None else f"{top} - {running}[{lo}]"
 
         assert f.field
+        if self.plan.retracts and self.mode == "late":
+            running, known = f"p{self.i}_{self.plan.sums.index(f.field)}", f"s{self.i}.c{self.plan.kept.index(TRUE_SINCE)}"
+            return f"standing({running}, {known}, {lo}, {self._index(upper, f'n{self.i}')}, t)"
         total = stretch("puv", self.plan.sums.index(f.field))
-        if f.agg == "sum" and not f.has_if_none:
+        if f.agg == "sum" and (not f.has_if_none or self.plan.retracts):
             return total
         number = stretch("kgh", self.plan.known.index(f.field))
         if f.agg == "sum":

@@ -18,6 +18,7 @@ from risk.declared import NEVER, Feature
 from risk.profiles.aggregates import OVER_ROWS, half_up, quotient
 from risk.profiles.plan import SeriesPlan, TouchPlan
 from risk.profiles.quota import Ledger, measure
+from risk.profiles.retracting import standing
 from risk.profiles.tally import Tally
 from risk.profiles.windows import Cut, Period, bounds
 
@@ -30,7 +31,7 @@ class Namespace(dict[str, Any]):
 
     def __init__(self) -> None:
         super().__init__(bisect_right=bisect_right, half_up=half_up, quotient=quotient, measure=measure, never=NEVER)
-        self.update(Tally=Tally, Ledger=Ledger)
+        self.update(Tally=Tally, Ledger=Ledger, standing=standing)
         self.update({f"over_{agg}": function for agg, function in OVER_ROWS.items()})
         self.periods: dict[tuple[str, str], str] = {}
 

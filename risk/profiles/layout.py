@@ -13,6 +13,7 @@ from typing import Any
 from risk.declared import EventType, Feature
 from risk.profiles.columns import Profile
 from risk.profiles.plan import SeriesPlan, plan_series, plan_touches, series_name
+from risk.profiles.retracting import as_kept, with_signed_fields
 from risk.profiles.route import Predicate, Row, routes
 from risk.profiles.touch import Kind, Touch, adopted
 
@@ -34,11 +35,13 @@ class Layout:
         predicate: Predicate,
         since: Mapping[str, int] = NOTHING,
     ) -> None:
+        cold = {f.name: max(since.get(key, 0) for key in coverage_keys(f)) for f in features.values()}
+        features = {name: as_kept(f, types) for name, f in features.items()}
+        types = {name: with_signed_fields(kind) for name, kind in types.items()}
         self.series: Mapping[str, SeriesPlan] = plan_series(features, types)
         plans = {e: plan_touches(e, features, reads.get(e, ()), self.series) for e in types}
         kinds = {s.kind for s in self.series.values()}
         self._kinds = {kind: Kind(kind, self.series) for kind in sorted(kinds)}
-        cold = {f.name: max(since.get(key, 0) for key in coverage_keys(f)) for f in features.values()}
         kind = self._kinds
         self.touches: Mapping[str, tuple[Touch, ...]] = {
             event: tuple(Touch(plan, kind[plan.kind], types, predicate, cold) for plan in touches) for event, touches in plans.items()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from risk.declared import EventType, Feature
+from risk.profiles.retracting import TRUE_SINCE
 from risk.profiles.windows import Cut, bounds
 
 WHOLE = frozenset({"int", "money", "duration", "time"})  # summed by integer prefix; other numbers are added row by row
@@ -20,7 +21,7 @@ class SeriesPlan:
     """One series: its stable ``name``, the ``slot`` of its profile kind, and the columns that its features need.
 
     ``sums``: fields with a running total; ``known``: fields whose present values are counted; ``kept``: fields whose values are
-    kept row by row; ``tallies``: distinct counts, as (field, lower cut, upper cut).
+    kept row by row; ``tallies``: distinct counts, as (field, lower cut, upper cut); ``retracts``: some rows take back others.
     """
 
     name: str
@@ -36,6 +37,7 @@ class SeriesPlan:
     cuts: tuple[Cut, ...]
     tallies: tuple[tuple[str, Cut | None, Cut | None], ...]
     features: tuple[Feature, ...]
+    retracts: bool = False
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -85,6 +87,7 @@ def _unique(names: Iterable[str]) -> tuple[str, ...]:
 
 def _series(name: str, slot: str, features: Sequence[Feature], types: Mapping[str, EventType]) -> SeriesPlan:
     one = features[0]
+    retracts = types[one.of[0]].retracts
     whole = {f.name: field_kind(f, types) in WHOLE for f in features}
     windows = {f.name: bounds(f) for f in features}
     running = [f for f in features if f.agg in ("sum", "avg") and whole[f.name] and f.field]
@@ -100,11 +103,12 @@ def _series(name: str, slot: str, features: Sequence[Feature], types: Mapping[st
         where=one.where,
         passed=one.counts == "passed",
         sums=_unique(f.field for f in running if f.field),
-        known=_unique(f.field for f in running if f.field and (f.agg == "avg" or f.has_if_none)),
-        kept=_unique(f.field for f in rows if f.field),
+        known=_unique(f.field for f in running if f.field and (f.agg == "avg" or (f.has_if_none and not retracts))),
+        kept=(TRUE_SINCE,) if retracts else _unique(f.field for f in rows if f.field),
         cuts=tuple(sorted(cuts, key=lambda c: (-c.back_ms, c.unit or "", c.zone or ""))),
         tallies=tuple(sorted(tallies, key=repr)),
         features=tuple(features),
+        retracts=retracts,
     )
 
 

@@ -25,6 +25,7 @@ OF_EVENTS = frozenset({"count", "since_last", "since_first"})  # their own value
 KEY_FIELDS_MAX = 4
 KEY_KINDS = frozenset({"id", "text", "enum", "country", "money"})
 NUMERIC = frozenset({"int", "number", "money", "duration"})
+RETRACTABLE = ("count", "sum")
 ORDERED = NUMERIC | {"time"}
 AGGREGATED_KINDS: Mapping[str, frozenset[str]] = {
     "sum": NUMERIC,
@@ -75,6 +76,8 @@ class _FeatureText:
             return None
         of = self._events(agg)
         if not of:
+            return None
+        if not self._can_be_taken_back(agg, of):
             return None
         self.fields = common_fields(self.types, of)
         field = None if agg in OF_EVENTS else self._aggregated(agg, of)
@@ -133,6 +136,22 @@ class _FeatureText:
             else:
                 names.append(scalar.text)
         return tuple(names)
+
+    def _can_be_taken_back(self, agg: Aggregate, of: tuple[str, ...]) -> bool:
+        """A verdict that a newer one replaces is subtracted: only counts and sums can do so."""
+        retracting = [name for name in of if self.types[name].retracts]
+        if not retracting:
+            return True
+        if agg not in RETRACTABLE:
+            hint = f"over `{retracting[0]}` write one of {one_of(RETRACTABLE)}"
+            message = f"`{agg}` cannot be taken over `{retracting[0]}`, whose verdicts may be taken back"
+            self.problems.error("E314", self.keys.block.key(agg), message, hint)
+        elif len(of) > 1:
+            message = f"`{retracting[0]}` is counted alone: its verdicts may be taken back, other events not"
+            self.problems.error("E314", self.keys.block.key("of" if "of" in self.keys else agg), message, "make two features and add them")
+        else:
+            return True
+        return False
 
     def _field(self, scalar: Scalar, of: tuple[str, ...]) -> Field | None:
         """A field of the counted event; common to all of them where there are several."""
