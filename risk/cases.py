@@ -1,7 +1,7 @@
 """Runs the tests that stand in rule files, through the same engine that decides payments.
 
-Rule 1: the rule alone, always on: other rules, its mode, rollout, validity and the model are left out; the policy's bands stay.
-A test with `trusted: true` has a trust rule beside it that always fires.
+Rule 1: the rule alone, always on: other rules, its mode, rollout, validity and the model are left out, and windows are full;
+the policy's bands stay. A test with `trusted: true` has a trust rule beside it that always fires.
 Rule 2: a test that fails says what was expected, what came, and each part of the condition with the values of that event.
 Never here: how a test is written (`risk.language.cases`), and printing.
 """
@@ -82,7 +82,9 @@ TRUSTED = "(trusted)"
 
 def alone(ruleset: RuleSet, rule: Rule, trusted: bool = False) -> RuleSet:
     """The rule set with this one rule in it, live for everybody and at all times; with ``trusted`` a rule that clears it comes second."""
-    always = replace(rule, mode="live", rollout=1.0, rollout_by=None, valid_from_ms=None, valid_until_ms=None, group=None)
+    always = replace(
+        rule, mode="live", rollout=1.0, rollout_by=None, valid_from_ms=None, valid_until_ms=None, accept_from_ms=None, group=None
+    )
     one = copy.copy(ruleset)
     one.rules = rules = {rule.name: always}
     one.checked = checked = {rule.name: replace(ruleset.checked[rule.name], rule=always)}
@@ -91,6 +93,7 @@ def alone(ruleset: RuleSet, rule: Rule, trusted: bool = False) -> RuleSet:
         rules[TRUSTED] = clears
         checked[TRUSTED] = CheckedRule(clears, Bool(True), Scope(), {})
         one.rule_reads = {**ruleset.rule_reads, TRUSTED: frozenset()}
+    one.policy = replace(ruleset.policy, covered_since_ms=None)
     one.overrides = ()
     one.model = None
     needed = {name for event in rule.events for name in one.reads(event)}

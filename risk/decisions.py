@@ -20,6 +20,7 @@ from risk.declared import InForce, Rule
 SCHEMA_VERSION = 1
 AS_WRITTEN: Mapping[int, InForce] = MappingProxyType({})
 """No override holds."""
+NO_MESSAGES: Mapping[int, str] = MappingProxyType({})
 
 
 class Ruling(msgspec.Struct):
@@ -44,7 +45,7 @@ class Outcome(msgspec.Struct):
 
     ``in_force``: parameters and mode of the rules that an override holds for. ``values`` are aligned with ``names``; ``unknown``
     gives the cause of each value that is None; ``inputs`` is what the model read; ``failed`` says that a rule or the model raised;
-    ``unknown_rules`` are indexes into ``rules``.
+    ``unknown_rules`` are indexes into ``rules``; ``messages`` are what rules say to reviewers, by their index.
     """
 
     ruling: Ruling
@@ -59,6 +60,7 @@ class Outcome(msgspec.Struct):
     degraded: bool = False
     failed: bool = False
     in_force: Mapping[int, InForce] = AS_WRITTEN
+    messages: Mapping[int, str] = NO_MESSAGES
 
     @property
     def action(self) -> str:
@@ -84,9 +86,16 @@ def rfc3339(ms: int) -> str:
     return f"{text}.{rest:03d}Z"
 
 
-def rule_fragment(rule: Rule, held: InForce | None = None) -> bytes:
-    """A rule as it stands on a receipt; with ``held``, as overrides made it, and which."""
-    overrides = {} if held is None else {"overrides": [dict(note) for note in held.notes]}
+def rule_fragment(rule: Rule, held: InForce | None = None, message: str | None = None, *, unknown: bool = False) -> bytes:
+    """A rule as it stands on a receipt; with ``held``, as overrides made it, and which.
+
+    ``message``: what it says to reviewers; ``unknown``: it could not be decided, and acts as `on_missing` says.
+    """
+    more: dict[str, Any] = {} if held is None else {"overrides": [dict(note) for note in held.notes]}
+    if message is not None:
+        more["message"] = message
+    if unknown:
+        more |= {"action": rule.then if rule.on_missing == "fire" else rule.on_missing, "unknown": True}
     return orjson.dumps(
         {
             "rule": rule.name,
@@ -98,7 +107,7 @@ def rule_fragment(rule: Rule, held: InForce | None = None) -> bytes:
             "reasons": list(rule.reasons),
             "confidential": rule.confidential,
             "duty": rule.duty,
-            **overrides,
+            **more,
         },
         default=str,
     )
@@ -176,9 +185,14 @@ class Writer:
         if not indexes:
             return _NO_RULES
         rules, fragments = outcome.rules, self._fragments
-        if outcome.in_force:
-            held = outcome.in_force
-            parts = [rule_fragment(rules[i], held[i]) if i in held else fragments[rules[i].name] for i in indexes]
+        held, messages, unknown = outcome.in_force, outcome.messages, outcome.unknown_rules
+        if held or messages or unknown:
+            parts = [
+                rule_fragment(rules[i], held.get(i), messages.get(i), unknown=i in unknown)
+                if i in held or i in messages or i in unknown
+                else fragments[rules[i].name]
+                for i in indexes
+            ]
         else:
             parts = [fragments[rules[i].name] for i in indexes]
         return msgspec.Raw(b"[" + b",".join(parts) + b"]")

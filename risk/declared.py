@@ -104,7 +104,8 @@ class Feature:
     ``of``: the event types counted; ``field``: what is aggregated (None for count and since_*); ``per``: the fields of
     the counted event that select the profile; ``read_with``: the fields of the deciding event that do; ``entity``: the
     kind of profile, one word for each key field (an id's entity, else the field's name); ``where``: canonical text of
-    the condition on the counted event; ``ending_ms``: the window ends so long before the event.
+    the condition on the counted event; ``ending_ms``: the window ends so long before the event; ``accept_from_ms``: from this
+    event time on a window that is not covered is taken as it stands.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Feature:
     if_none: Any = None
     has_if_none: bool = False
     place: Place | None = None
+    accept_from_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

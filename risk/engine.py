@@ -19,7 +19,7 @@ from risk.labelled import LABEL, Joining, Labelled, Payments
 from risk.language import Judge, RuleSet
 from risk.learning import Inputs, Version, scorer
 from risk.policy import UNCHANGED, Weighing
-from risk.profiles import Layout, Profile, Touch
+from risk.profiles import Layout, Profile, Touch, coverage_keys
 
 RELEASING_OUTCOMES = frozenset({"declined", "reversed", "expired"})
 NOTHING: Mapping[str, str] = {}
@@ -65,6 +65,7 @@ class Plan:
         ]
         self.any_rollout = any(self._rollout)
         self.has_stepup = "stepup_available" in fields
+        self.says = any(rule.message for rule in self.rules)
 
     def rollout_keys(self, e: Event) -> list[str | None]:
         return [None if attr is None or getattr(e, attr) is None else str(getattr(e, attr)) for attr in self._rollout]
@@ -82,15 +83,22 @@ class Plan:
 
 
 class Engine:
-    """A rule set made ready to decide. ``since``: for each series the time from which it was kept (0: always)."""
+    """A rule set made ready to decide. ``since``: for each series the time from which it was kept (0: always).
+
+    The policy's `covered_since` says the same of all of them: whichever is later holds.
+    """
 
     def __init__(self, ruleset: RuleSet, version: Version | None = None, since: Mapping[str, int] | None = None) -> None:
         self.ruleset = ruleset
         self.schema = ruleset.schema
         types = ruleset.event_types
         reads = {name: ruleset.reads(name) if kind.decide else () for name, kind in types.items()}
+        kept, since = ruleset.kept(), dict(since or {})
+        covered = ruleset.policy.covered_since_ms
+        if covered is not None:
+            since |= {key: max(covered, since.get(key, 0)) for feature in kept.values() for key in coverage_keys(feature)}
         self._always_covered = not since
-        self.layout = Layout(ruleset.features, types, reads, ruleset.predicate, since or {})
+        self.layout = Layout(kept, types, reads, ruleset.predicate, since)
         self.plans: dict[str, Plan] = {name: Plan(ruleset, self.layout, name) for name in types}
         self.version: Version | None = None
         self.use(version)
@@ -168,7 +176,13 @@ class Engine:
             failed=failed,
             modes={i: each.mode for i, each in held.items()} if held else UNCHANGED,
         )
-        return Outcome(ruling, plan.rules, plan.names, values, unknown, fired, undecided, score, inputs, bool(late_touches), failed, held)
+        late = bool(late_touches)
+        outcome = Outcome(ruling, plan.rules, plan.names, values, unknown, fired, undecided, score, inputs, late, failed, held)
+        if plan.says and (ruling.acting or ruling.would_be):
+            outcome.messages = {
+                i: plan.judge.message(i, e, values, score, held.get(i)) for i in (*ruling.acting, *ruling.would_be) if plan.rules[i].message
+            }
+        return outcome
 
     def _causes(self, plan: Plan, e: Event, values: Sequence[Any], late_touches: Sequence[int]) -> dict[str, str]:
         causes: dict[str, str] = {}

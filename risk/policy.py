@@ -93,7 +93,7 @@ class Weighing:
         for i in unknown:
             if on_missing[i] is not None:
                 forced[i] = on_missing[i]
-                (acting if live[i] else would_be).append(i)
+                (acting if live[i] and (not self._rollout[i] or self._inside(i, rollout_keys)) else would_be).append(i)
         if self._any_group and len(acting) > 1:
             acting = self._pick_in_groups(acting)
         score = self.points_of(model_score)

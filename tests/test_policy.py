@@ -214,6 +214,15 @@ def test_outside_its_share_or_without_a_key_a_rule_runs_as_shadow() -> None:
         assert (ruling.action, ruling.would_be, ruling.reports) == ("approve", [0], [])
 
 
+def test_outside_its_share_a_rule_that_cannot_be_decided_does_not_act_either() -> None:
+    shared = rule(then="block", rollout=0.5, rollout_by="payer.id", on_missing="fire")
+    inside = next(f"u{n}" for n in range(100) if in_rollout(shared, f"u{n}"))
+    outside = next(f"u{n}" for n in range(100) if not in_rollout(shared, f"u{n}"))
+    assert ruled([shared], fired=[], unknown=[0], rollout_keys=[inside]).action == "block"
+    ruling = ruled([shared], fired=[], unknown=[0], rollout_keys=[outside])
+    assert (ruling.action, ruling.would_be) == ("approve", [0])
+
+
 def test_an_override_turns_a_rule_to_shadow_or_live() -> None:
     assert ruled([rule(then="block")], modes={0: "shadow"}).would_be == [0]
     assert ruled([rule(then="block")], modes={0: "shadow"}).action == "approve"

@@ -6,6 +6,7 @@ Rule 2: the generated code has no builtins and sees the event, the values, the s
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from risk.language.lookup import Lists, at_event
 from risk.language.meaning import AllOf, Applied, Condition, Read, Value
 from risk.language.nodes import Node
 from risk.language.overriding import Heads, Overridden, Overriding, Situation
-from risk.language.render import Term, read_by, terms_of
+from risk.language.render import PLACEHOLDER, Term, read_by, render_value, rendered, terms_of
 from risk.language.scope import Scope
 from risk.language.typecheck import check_value, meaning
 
@@ -109,13 +110,33 @@ class Judge:
             if symbol.kind == "score":
                 return score
             if symbol.kind == "feature":
-                return v[self._slots[name]]
+                return v[self._slots[symbol.name]]
             return getattr(e, symbol.attr or name.replace(".", "_"))
 
         def currency(name: str) -> str | None:
             return getattr(e, f"{checked.scope.names[name].attr}_currency", None)
 
         return terms_of(checked.node, checked.scope, params, at_event(self._lists, e), read, currency)
+
+    def message(self, i: int, e: Any, v: Sequence[Any], score: float | None, held: InForce | None = None) -> str:
+        """What rule ``i`` says to reviewers, with the values in it; ``held``: as overrides made it."""
+        checked = self._checked[i]
+        params = {**checked.params, **held.params} if held is not None else checked.params
+
+        def said(found: re.Match[str]) -> str:
+            name = found[1]
+            symbol = checked.scope.names.get(name)
+            if symbol is None:
+                name = name.lstrip("$")
+                return render_value(params[name], checked.scope.params[name].type)
+            if symbol.kind == "feature":
+                return rendered(v[self._slots[symbol.name]], symbol)
+            if symbol.kind == "score":
+                return rendered(score, symbol)
+            attr = symbol.attr or name.replace(".", "_")
+            return rendered(getattr(e, attr), symbol, getattr(e, f"{attr}_currency", None))
+
+        return PLACEHOLDER.sub(said, checked.rule.message or "")
 
     def _source(self, rules: Iterable[int]) -> Source:
         """What the code of these rules reads, their segments included."""

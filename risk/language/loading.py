@@ -14,6 +14,7 @@ from risk.decided import DECISION
 from risk.declared import EventType, Feature, Policy
 from risk.labelled import LABEL
 from risk.language.checks import (
+    cold_limits,
     duties,
     live_rules_have_tests,
     messages,
@@ -213,7 +214,8 @@ class Loading:
         self.used.params[name] = params_in(whole) | in_message
         if not checked(draft.when, draft.node, scope, self.names, draft.rule.events, self.problems) or not draft.right:
             return
-        settings = {key: self.policy.settings[key] for key in params_in(whole) if key not in draft.params}
+        named = params_in(whole) | (in_message & self.policy.settings.keys())
+        settings = {key: self.policy.settings[key] for key in named if key not in draft.params}
         params = {**settings, **draft.rule.params}
         read_features_ = names_in(whole) & self.features.keys()
         self.rule_reads[name] = frozenset(read_features_ | (in_message & self.features.keys()))
@@ -253,6 +255,7 @@ class Loading:
         duties.check(self.drafts.values(), self.duties, (key.text for key, _ in self._of("duties")), self.problems)
         self._provenance()
         if today is not None:
+            cold_limits.check(self.checked, self.rule_reads, self.features, self.policy, today, self.problems)
             past_dates.check(self.drafts, self._of("lists"), self.overrides, today, self.problems)
         if self.problems.errors:
             return  # what is wrong may well read the names that nothing else reads

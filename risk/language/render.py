@@ -5,6 +5,7 @@ Rule 1: only for people, and only when asked: nothing that decides reads this.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,10 @@ class Term:
     text: str
     result: bool | None
     values: tuple[tuple[str, str], ...]
+
+
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+"""A name in a rule's message: `{payer.id}`, `{tries_10m}`, `{$limit}`."""
 
 
 def terms_of(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from risk.decided import DECISION, Decided, decided_class
 from risk.declared import Duty, EventType, Feature, ListDecl, ModelDecl, Place, Policy, Rule
 from risk.labelled import LABEL, Joining
+from risk.language.accepting import accepted, accepted_name, accepting
 from risk.language.compile import Judge, compile_judge, compile_predicate
 from risk.language.condition import Node as Condition
 from risk.language.condition import Scope, Symbol
@@ -132,7 +133,8 @@ class RuleSet:
         """The features that the rules of this event, and the model where the event is decided, need; sorted by name."""
         needed: set[str] = set()
         for rule in self.rules_of(event):
-            needed |= self.rule_reads[rule.name]
+            names, since = self.rule_reads[rule.name], rule.accept_from_ms
+            needed |= names if since is None else {accepted_name(name, since) for name in names}
         kind = self.schema.types[event]
         if kind.decide and self.model is not None:
             for each in self.model.inputs:
@@ -140,6 +142,15 @@ class RuleSet:
                 if feature is not None and all(name in kind.fields for name in feature.read_with):
                     needed.add(each.name)
         return tuple(sorted(needed))
+
+    def kept(self) -> dict[str, Feature]:
+        """All questions that profiles answer: the features, and those that rules with `accept_from` read in their place."""
+        found = dict(self.features)
+        for rule in self.rules.values():
+            if rule.accept_from_ms is not None and rule.mode in ("live", "shadow") and rule.name in self.checked:
+                for name in self.rule_reads[rule.name]:
+                    found[accepted_name(name, rule.accept_from_ms)] = accepted(self.features[name], rule.accept_from_ms)
+        return found
 
     def predicate(self, feature: str, event: str) -> Callable[[Event], bool] | None:
         """The feature's `where` on an event that it counts: true where it certainly holds. None without a `where`."""
@@ -152,9 +163,13 @@ class RuleSet:
 
     def judge(self, event: str, slots: Mapping[str, int]) -> Judge:
         """All rules of an event type as one generated function. ``slots``: where each feature's value stands."""
-        rules = [self.checked[rule.name] for rule in self.rules_of(event)]
+        rules = [self._as_read(self.checked[rule.name]) for rule in self.rules_of(event)]
         overriding = {name: self._overriding(name, event) for name in {override.rule for override in self.overrides} & self.checked.keys()}
         return compile_judge(rules, self.schema.struct(event), slots, self._list_values(), overriding)
+
+    def _as_read(self, checked: CheckedRule) -> CheckedRule:
+        since = checked.rule.accept_from_ms
+        return checked if since is None else replace(checked, scope=accepting(checked.scope, self.rule_reads[checked.rule.name], since))
 
     def _overriding(self, rule: str, event: str) -> list[Overriding]:
         """The overrides of a rule, strongest first: those for one entity, then segments in the order in which these are listed."""
@@ -167,7 +182,7 @@ class RuleSet:
                 assert each.field is not None
                 found.append(Overriding(attr=self.schema.types[event].fields[each.field].attr, value=each.value, **facts))
             else:
-                scope = replace(self.checked[rule].scope, params=self._setting_symbols)
+                scope = replace(self._as_read(self.checked[rule]).scope, params=self._setting_symbols)
                 condition = meaning(self.segments[each.segment].node, scope)
                 found.append(Overriding(segment=condition, settings=self.policy.settings, **facts))
         return found

@@ -29,9 +29,12 @@ class Answers(Block):
         if not since:
             return plain
         lower = bounds(f)[0]
-        if lower is None:
-            return "None"  # reaches back before every date
-        return f"(None if {self._time(lower)} + 1 < {since} else {plain})"
+        unsure = [] if lower is None else [f"{self._time(lower)} + 1 < {since}"]  # a lifetime reaches back before every date
+        if f.accept_from_ms is not None:
+            unsure.append(f"t < {f.accept_from_ms}")
+        if self.plan.passed and f.window.kind != "sliding":
+            unsure.append(f"not s{self.i}.opened({'0' if lower is None else f'{self._time(lower)} + 1'})")
+        return f"(None if {' and '.join(unsure)} else {plain})" if unsure else "None"
 
     def alone(self, f: Feature, since: int) -> str | None:
         """Expression for a feature when the event's own row is the first of its series; None: no short form."""

@@ -7,7 +7,7 @@ Rule 2: entering, releasing and restoring are idempotent by the event's id. Only
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from typing import Any
 
@@ -117,6 +117,11 @@ class Quota:
                 break
             result += totals[begun][column]
         return result
+
+    def opened(self, start: int) -> bool:
+        """Is there an opening balance: a row at the first millisecond of the period that begins at ``start``?"""
+        at = bisect_left(self.order, (start, -1, 0))
+        return at < len(self.order) and self.order[at][0] == start
 
     def active(self, cut: int | None, until: int | None, before: int | None) -> list[Reservation]:
         """Active rows later than ``cut`` (and not later than ``until``) that arrived before ``before``, in time order; None: no bound."""

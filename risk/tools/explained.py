@@ -153,7 +153,7 @@ def cause_in_words(said: Explanation, name: str, cause: str) -> str:
     if cause != "no_key":
         return CAUSES.get(cause, cause)
     fields = said.ruleset.schema.types[said.event.event_type].fields
-    keys = [key for key in said.ruleset.features[name].read_with if key not in fields or getattr(said.event, fields[key].attr) is None]
+    keys = [key for key in said.ruleset.kept()[name].read_with if key not in fields or getattr(said.event, fields[key].attr) is None]
     return f"the event has no {_listed(keys)}, which select{'s' if len(keys) == 1 else ''} the profile"
 
 
@@ -163,7 +163,7 @@ def _listed(names: Iterable[str]) -> str:
 
 def as_data(said: Explanation) -> dict[str, Any]:
     """The explanation for programs. Values as on receipts (money in minor units, durations in ms), terms with values as text."""
-    ruling = said.outcome.ruling
+    ruling, kept = said.outcome.ruling, said.ruleset.kept()
     return {
         "event": said.event.event_type,
         "payment_id": said.event.payment_id,
@@ -179,7 +179,7 @@ def as_data(said: Explanation) -> dict[str, Any]:
         "failed": said.outcome.failed,
         "model": {"version": said.model_version, "score": said.outcome.model_score},
         "values": {name: None if value != value else value for name, value in said.values.items()},
-        "shown": {name: render_value(value, said.ruleset.features[name].type) for name, value in said.values.items() if value is not None},
+        "shown": {name: render_value(value, kept[name].type) for name, value in said.values.items() if value is not None},
         "unknown": said.unknown,
         "rules": [_rule_data(answer) for answer in said.rules],
         "notes": said.notes,

@@ -10,9 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from risk.language import RuleSet
-from risk.language.checks.messages import PLACEHOLDER
 from risk.language.condition import Node as Condition
 from risk.language.condition import lists_in, names_in, params_in, parse
+from risk.language.render import PLACEHOLDER
 from risk.language.source import Block, Scalar
 from risk.tools.written import Written, scalars
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from risk.language.condition import Scope
 from risk.language.problems import did_you_mean
+from risk.language.render import PLACEHOLDER
 from risk.language.sections.rules import RuleDraft
 from risk.language.source import Problems
-
-PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 def check(draft: RuleDraft, scope: Scope, problems: Problems) -> set[str]:
