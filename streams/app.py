@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import faust
@@ -115,10 +115,7 @@ async def learn(worker: Worker, batches: AsyncIterator[Batch]) -> None:
     """Decided payments and labels, where this worker owns the one learner of the group."""
     async for batch in batches:
         for _, record in worker.fresh(batch):
-            version = worker.teaching.learn(record)
-            if version is not None:
-                await publish_version(worker.outbox, worker.topics["models"], version)
-            await asyncio.sleep(0)  # learning never delays a decision: one record, then whoever waits
+            await worker.learning.take(record, partial(publish_version, worker.outbox, worker.topics["models"]))
 
 
 class Begun:

@@ -87,6 +87,4 @@ def measure(worker: Worker) -> None:
     metrics.set("risk_extra_fields_total", worker.engine.schema.extra_fields)
     metrics.set("risk_touches_total", worker.touched_locally, "local")
     metrics.set("risk_touches_total", worker.touched_remotely, "remote")
-    for name, value in worker.teaching.quality().items() if worker.shards else ():
-        if value is not None:
-            metrics.set("risk_model_quality", float(value), name)
+    worker.learning.measure()

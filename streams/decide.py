@@ -58,7 +58,7 @@ def decide(
     shard.out.append(Written(record.key, receipt, decision, headers, source, item.offset, record.timestamp, told))
     remember_decision(worker, source, item.offset, event, ruling.action)
     if outcome.inputs is not None:
-        worker.teaching.offer(event.payment_id, outcome.inputs, event.occurred_at, ruling.action == worker.mildest)
+        worker.teaching.offer(event, outcome.inputs, ruling.action == worker.mildest, 1.0, source, item.offset)
     count_decision(worker.metrics, worker.tallies[plan.event], outcome, late, event.occurred_at, decided_ms, time.perf_counter() - started)
 
 

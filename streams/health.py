@@ -130,8 +130,6 @@ class Health:
                 sizes[kind] = sizes.get(kind, 0.0) + bytes_of(profiles)
         for kind, size in sizes.items():
             metrics.set("risk_profile_bytes", size, kind)
-        if 0 not in worker.shards:
-            metrics.clear("risk_model_quality")  # the learner went with partition 0
         metrics.set("risk_ready", float(worker.ready))
         metrics.set("risk_connected", float(connected(worker)))
         metrics.set("risk_process_resident_bytes", resident_bytes())

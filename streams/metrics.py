@@ -76,6 +76,8 @@ CATALOGUE: tuple[Entry, ...] = (
         appears="the worker owns the learner",
     ),
     Entry("risk_model_scores_missing_total", "counter", (), "Payments decided without a score."),
+    Entry("risk_model_versions_refused_total", "counter", (), "Versions that failed their checks and were not published."),
+    Entry("risk_learn_records_refused_total", "counter", (), "Records of the learn log that cannot be read."),
     Entry("risk_labels_total", "counter", ("verdict",), "Labels read, by verdict."),
     Entry("risk_process_resident_bytes", "gauge", (), "Memory of the worker."),
     Entry("risk_process_cpu_seconds_total", "counter", (), "Processor time of the worker."),

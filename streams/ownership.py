@@ -90,6 +90,9 @@ class Ownership:
             async with Reader(worker.settings.brokers) as reader:
                 await self._start_sources(tps, kept, reader)
             worker.metrics.set("risk_partitions", len(worker.shards))
+            worker.teaching.forget_marks()
+            if 0 not in worker.shards:
+                worker.learning.stop()
             if self._closed_at:
                 worker.pending.postpone((time.monotonic() - self._closed_at) * 1000)
             self.phase = "touches" if self._touch_ends else "open"
@@ -151,8 +154,8 @@ class Ownership:
         first, last = await reader.range(tp.topic, tp.partition)
         if tp.topic == worker.topics["learn"]:
             if tp.partition == 0:
-                worker.teaching.start_over(last)
-            return first
+                worker.learning.start_over(last)
+            return first if worker.settings.learn_in == "worker" else last
         if tp.topic == worker.topics["values"]:
             return last
         found = await worker.consumer.committed(tp)

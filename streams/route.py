@@ -53,10 +53,11 @@ def _route_activity(worker: Worker, shard: Shard, source: Source, item: Item, ev
         for kind, key, payment_id, released in worker.engine.settlements(event):
             shard.untold.discard(payment_tid(payment_id))
             worker.settle_quota(kind, key, payment_tid(payment_id), released, source, item.offset, homes)
-        worker.teaching.settled(event)
     source.begin(item.offset, 1 + len(homes))
     worker.courier.tie(homes, source, item.offset)
-    if event.event_type == "label":
+    if event.event_type == "payment_result":
+        worker.teaching.settled(event, source, item.offset)
+    elif event.event_type == "label":
         worker.learn_label(event, source, item.offset)
 
 

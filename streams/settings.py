@@ -64,6 +64,15 @@ def _setting(default: T, kind: str, parse: Callable[[str], T], meaning: str) -> 
     return dataclasses.field(default=default, metadata={"kind": kind, "parse": parse, "meaning": meaning})
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"expected one of {', '.join(words)}, got {text!r}")
+        return text
+
+    return parse
+
+
 DAY_MS = 86_400_000
 _WAIT = _whole(0, 600_000)
 
@@ -84,6 +93,9 @@ class Settings:
     order_wait_ms: int = _setting(0, "ms", _WAIT, "How long, live, an event waits for an earlier one of another partition.")
     repeat_window_ms: int = _setting(DAY_MS, "ms", _whole(0, 400 * DAY_MS), "How long, in event time, repeats of a payment id are spotted.")
     late_ms_max: int | None = _setting(None, "ms", _whole(0, 4_000 * DAY_MS), "An event this old is a dead letter. Not set: none is.")
+    learn_in: str = _setting(
+        "worker", "worker or process", _one_of("worker", "process"), "Where the one learner runs: on a worker, or in `risk learner` alone."
+    )
     flush_ms: int = _setting(100, "ms", _whole(1, 10_000), "How often changed profiles are written to the changelog.")
     commit_ms: int = _setting(500, "ms", _whole(10, 60_000), "How often, at the latest, offsets are committed.")
     session_ms: int = _setting(6_000, "ms", _whole(1_000, 1_800_000), "After so long without a heartbeat a worker counts as gone.")

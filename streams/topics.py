@@ -91,7 +91,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("dead_letters", "risk.dead-letters", "What could not be read, with the reason.", 30 * DAY_MS),
     Topic("touches", "risk.touches", "Private: touches on their way to the profile's owner; a log.", 7 * DAY_MS),
     Topic("values", "risk.values", "Private: profiles' answers on their way to the payment.", DAY_MS),
-    Topic("learn", "risk.learn", "Private: decided payments and labels on their way to the learner.", 30 * DAY_MS),
+    Topic("learn", "risk.learn", "Private: the learn log: what decisions read, and labels, for the one learner.", 400 * DAY_MS),
     Topic("profiles", "{id}.profiles", "Private: the changelog from which profiles are recovered.", None, cleanup="compact"),
     Topic("rulesets", "risk.rulesets", "Rule sets by hash.", None, partitions=1, cleanup="compact"),
     Topic("models", "risk.models", "Model versions by hash.", None, partitions=1, cleanup="compact"),

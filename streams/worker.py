@@ -22,6 +22,7 @@ from streams.courier import Courier
 from streams.decide import decide_waiting
 from streams.keeping import Keeping
 from streams.lane import Lane, Written
+from streams.learning import Learning
 from streams.ledger import Ledger
 from streams.metrics import Metrics
 from streams.outbox import Outbox
@@ -31,7 +32,7 @@ from streams.route import route
 from streams.settings import Settings
 from streams.source import Heads, Source
 from streams.store import Store
-from streams.teach import Teaching
+from streams.teach import Progress, Teaching, learns
 from streams.transport import Batch, Consumer
 from streams.wire import INPUT_TOPICS, partition_of
 
@@ -86,6 +87,8 @@ class Worker:
         self.partitions = settings.partitions
         self.mildest = engine.ruleset.policy.actions[0]
         self.metrics = Metrics()
+        ours = settings.learn_in == "worker" and learns(engine.ruleset.model)
+        self.learning = Learning(engine.ruleset.model if ours else None, self.metrics)
         self.heads = Heads()
         self.sources: dict[TP, Source] = {}
         self.shards: dict[int, Shard] = {}
@@ -253,8 +256,16 @@ class Worker:
     def learn_label(self, label: Event, source: Source, offset: int) -> None:
         """Pass a label on to the learner; its source waits until it is safe there."""
         self.metrics.add("risk_labels_total", label.verdict)
-        if self.teaching.label(label, source, offset):
-            source.more(offset, 1)
+        self.teaching.label(label, source, offset)
+
+    def _progress(self) -> Iterator[Progress]:
+        """How far each partition of ours was routed: as far as its slowest input that has more to come."""
+        for partition in self.shards:
+            sources = [source for tp, source in self.heads.sources.items() if tp.partition == partition]
+            behind = [source for source in sources if source.waiting or not self._at_end(source)]
+            order_ms = max((source.order_ms for source in sources), default=0)
+            routed = [source.waiting[0].order_ms if source.waiting else source.order_ms for source in behind]
+            yield Progress(partition, min(routed, default=order_ms), not behind)
 
     def written(self, rows: list[Written]) -> None:
         count_written(self.metrics, rows)
@@ -264,6 +275,7 @@ class Worker:
         """What time alone brings: waiting records whose turn came, and deadlines."""
         if not self.ready:
             return
+        self.teaching.mark(self.partitions, self._progress())
         if self.heads.waiting():
             await self.work()
         late = self.pending.due(time.monotonic() * 1000)

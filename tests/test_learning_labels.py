@@ -120,9 +120,9 @@ def test_a_payment_that_was_declined_or_reversed_is_not_presumed_legitimate() ->
     learner = offered(presume_after_days=1)
     learner.settle("p1", False)
     learner.settle("p9", False)
-    learner.offer("p2", X, 90 * DAY, False)
+    learner.offer("p2", X, 30 * DAY, False)
     assert (learner.lessons, learner.quality()["settlements_unknown"]) == (0, 1)
-    learner.label("p1", "fraud", "claim", 1, 91 * DAY)
+    learner.label("p1", "fraud", "claim", 1, 31 * DAY)
     assert learner.lessons == 1, "its label still teaches"
 
 

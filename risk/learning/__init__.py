@@ -14,7 +14,8 @@ from risk.learning.version import Version, VersionError, fixed_version
 
 if TYPE_CHECKING:
     from risk.learning.learner import SETTINGS, Learner, settings_of
-    from risk.learning.log import BadRecord, Entry, Known, Offer, Settled, apply, entries_of, label_record, offer_record, record
+    from risk.learning.log import BadRecord, Entry, Known, Mark, Offer, Settled, apply, entries_of, label_record, offer_record, record
+    from risk.learning.order import Ordered
 
 __all__ = [
     "SETTINGS",
@@ -23,8 +24,10 @@ __all__ = [
     "Inputs",
     "Known",
     "Learner",
+    "Mark",
     "ModelError",
     "Offer",
+    "Ordered",
     "Score",
     "Settled",
     "Version",
@@ -42,9 +45,10 @@ __all__ = [
 ]
 
 _LATER = {
+    "Ordered": "risk.learning.order",
     **dict.fromkeys(("SETTINGS", "Learner", "settings_of"), "risk.learning.learner"),
     **dict.fromkeys(
-        ("BadRecord", "Entry", "Known", "Offer", "Settled", "apply", "entries_of", "label_record", "offer_record", "record"),
+        ("BadRecord", "Entry", "Known", "Mark", "Offer", "Settled", "apply", "entries_of", "label_record", "offer_record", "record"),
         "risk.learning.log",
     ),
 }

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from risk.declared import ModelDecl
 from risk.learning.inputs import Coding, ModelError, codings_of, compiled, signature_of
-from risk.learning.labels import Label, Ledger, Lesson
+from risk.learning.labels import HORIZONS, Label, Ledger, Lesson
 from risk.learning.logistic import OnlineLogistic
 from risk.learning.quality import Window
 from risk.learning.terms import TURN
@@ -43,6 +43,10 @@ SETTINGS: Mapping[str, Setting] = {
     "clip": Setting(5.0, 1.0, 1_000.0, "deviations at which a standardised input is cut"),
     "publish_every": Setting(500, 1, 10_000_000, "lessons from one version to the next"),
     "presume_after_days": Setting(7.0, 0.0, 400.0, "days after which a payment let through is presumed legitimate; 0: never"),
+    "balance_horizon_days": Setting(45.0, 0.001, 400.0, "so long a verdict on a payment from balance is waited for"),
+    "card_horizon_days": Setting(120.0, 0.001, 400.0, "so long a verdict on a payment by card is waited for"),
+    "default_horizon_days": Setting(60.0, 0.001, 400.0, "so long a verdict on a credit-funded order is waited for"),
+    "review_weight": Setting(1.0, 1.0, 20.0, "payments that an analyst's verdict stands for: 1/P(reviewed)"),
     "pending": Setting(200_000, 1, 10_000_000, "payments kept for their labels"),
     "waiting": Setting(20_000, 1, 10_000_000, "labels kept for their payments"),
     "mean_score_max": Setting(0.1, 0.0, 1.0, "a version that scores the newest payments higher than this on average is not published"),
@@ -73,7 +77,10 @@ class Learner:
         self.columns = tuple(column for coding in self.codings for column in coding.columns)
         self.logistic = OnlineLogistic(settings["rate"], settings["intercept_rate"], settings["l2"], settings["clip"])
         presume = round(settings["presume_after_days"] * DAY_MS)
-        self.ledger = Ledger(model.trains_on, int(settings["pending"]), int(settings["waiting"]), presume or None)
+        horizons = [round(settings[f"{name}_horizon_days"] * DAY_MS) for name in HORIZONS]
+        self.ledger = Ledger(
+            model.trains_on, int(settings["pending"]), int(settings["waiting"]), presume or None, horizons, settings["review_weight"]
+        )
         self.window = Window(int(settings["window"]))
         self.mean_score_max = settings["mean_score_max"]
         self.publish_every = int(settings["publish_every"])
@@ -85,14 +92,22 @@ class Learner:
         self._ready: Version | None = None
         self._expand = expansion_of(self.codings)
 
-    def offer(self, payment_id: str, x: Sequence[float | None], decided_ms: int, let_through: bool) -> None:
+    def offer(
+        self, payment_id: str, x: Sequence[float | None], decided_ms: int, let_through: bool, propensity: float = 1.0, horizon: int = 0
+    ) -> None:
         """A decided payment, with what its decision read. ``let_through``: approved, so that it may be presumed legitimate.
 
-        ``decided_ms`` is the time of the stream that presumption is reckoned in. Raises ValueError for an ``x`` of another length.
+        ``decided_ms`` is the time of the stream that presumption is reckoned in; ``propensity`` the chance with which it was let through;
+        ``horizon`` a place in ``HORIZONS``. Raises ValueError for an ``x`` of another length.
         """
         if len(x) != len(self.codings):
             raise ValueError(f"{len(x)} inputs offered, {len(self.codings)} expected")
-        self._learn(self.ledger.offer(payment_id, x, decided_ms, let_through))
+        self._learn(self.ledger.offer(payment_id, x, decided_ms, let_through, propensity, horizon))
+
+    def advance(self, now_ms: int, at_most: int | None = None) -> bool:
+        """It is so late in the stream: what is presumed by now, and what is no longer waited for. Whether there is more, at a time."""
+        self._learn(self.ledger.advance(now_ms, at_most))
+        return self.ledger.behind
 
     def settle(self, payment_id: str, let_through: bool) -> None:
         """What became of a payment: one that was declined, reversed or expired must not be presumed legitimate."""
@@ -107,11 +122,11 @@ class Learner:
             held = lesson.payment
             columns = self._expand(held.inputs())
             if lesson.correction:
-                self.logistic.correct_one(columns, lesson.fraud)
+                self.logistic.correct_one(columns, lesson.fraud, lesson.weight)
                 held.example.fraud = lesson.fraud
             else:
                 held.example = self.window.add(self.logistic.predict_proba_one(columns)[True], lesson.fraud)
-                self.logistic.learn_one(columns, lesson.fraud)
+                self.logistic.learn_one(columns, lesson.fraud, w=lesson.weight)
             self.lessons += 1
             if self.lessons % self.publish_every == 0:
                 self._make_ready()
@@ -166,7 +181,8 @@ class Learner:
 
 COUNTED = (
     "offers", "offers_repeated", "labels_fraud", "labels_legitimate", "labels_unsure", "presumed_legitimate", "corrections",
-    "labels_confirmed", "labels_repeated", "labels_outdated", "labels_other_kind", "labels_malformed",
+    "labels_confirmed", "labels_repeated", "labels_contradicting", "labels_outdated", "labels_other_kind", "labels_malformed",
+    "labels_unknown", "labels_late", "horizons_reached",
     "offers_of_another_model", "settlements_unknown", "pending_dropped", "taught_dropped", "waiting_dropped",
 )  # fmt: skip
 """What the ledger counts; all are in ``quality``."""

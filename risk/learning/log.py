@@ -28,6 +28,8 @@ class Offer(msgspec.Struct, frozen=True, array_like=True, tag="o", forbid_unknow
     x: tuple[float | None, ...]
     decided_ms: int
     let_through: bool
+    propensity: float = 1.0
+    horizon: int = 0
 
 
 class Known(msgspec.Struct, frozen=True, array_like=True, tag="l", forbid_unknown_fields=True):
@@ -47,7 +49,16 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag="s", forbid_unkn
     let_through: bool
 
 
-Entry = Offer | Known | Settled
+class Mark(msgspec.Struct, frozen=True, array_like=True, tag="m", forbid_unknown_fields=True):
+    """How far one input partition of ``partitions`` was routed, in event time; ``at_end``: all that it held had come by then."""
+
+    partition: int
+    partitions: int
+    order_ms: int
+    at_end: bool
+
+
+Entry = Offer | Known | Settled | Mark
 
 
 class _Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -85,22 +96,34 @@ def entries_of(raw: bytes) -> tuple[str, list[Entry]]:
 def apply(learner: Learner, raw: bytes) -> int:
     """Tell the learner what a record says; the number of entries taken. Raises BadRecord, with nothing taken.
 
-    Labels and settlements mean the same under any model; offers are taken only under the learner's own signature.
+    Labels and settlements mean the same under any model; offers are taken only under the learner's own signature. Labels are taken
+    in the order of the log: who wants theirs asks ``risk.learning.order``.
     """
+    taken = 0
+    for entry in taught_by(learner, raw):
+        tell(learner, entry)
+        taken += 1
+    return taken
+
+
+def taught_by(learner: Learner, raw: bytes) -> list[Entry]:
+    """The entries of a record that mean something to this learner. Raises BadRecord."""
     signature, entries = entries_of(raw)
     ours = signature == learner.signature
     if ours and any(isinstance(e, Offer) and len(e.x) != len(learner.codings) for e in entries):
         raise BadRecord("an offer of another length than its signature says")
-    taken = 0
-    for entry in entries:
-        if isinstance(entry, Known):
-            learner.label(entry.payment_id, entry.verdict, entry.kind, entry.version, entry.known_ms)
-        elif isinstance(entry, Settled):
-            learner.settle(entry.payment_id, entry.let_through)
-        elif ours:
-            learner.offer(entry.payment_id, entry.x, entry.decided_ms, entry.let_through)
-        else:
-            learner.ledger.counts["offers_of_another_model"] += 1
-            continue
-        taken += 1
-    return taken
+    if ours:
+        return entries
+    kept: list[Entry] = [entry for entry in entries if not isinstance(entry, Offer)]
+    learner.ledger.counts["offers_of_another_model"] += len(entries) - len(kept)
+    return kept
+
+
+def tell(learner: Learner, entry: Entry) -> None:
+    """Tell the learner one entry."""
+    if isinstance(entry, Known):
+        learner.label(entry.payment_id, entry.verdict, entry.kind, entry.version, entry.known_ms)
+    elif isinstance(entry, Settled):
+        learner.settle(entry.payment_id, entry.let_through)
+    elif isinstance(entry, Offer):
+        learner.offer(entry.payment_id, entry.x, entry.decided_ms, entry.let_through, entry.propensity, entry.horizon)

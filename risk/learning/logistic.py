@@ -70,14 +70,20 @@ class OnlineLogistic(base.Classifier):
         return answer
 
     def learn_one(self, x: dict[Any, float], y: Any, **kwargs: Any) -> None:
-        """One example: the scaler sees it, then the weights take a step."""
-        self.pipeline.learn_one(x, bool(y))
+        """One example: the scaler sees it, then the weights take a step, ``w`` times as long where it stands for so many."""
+        w = kwargs.get("w", 1.0)
+        if w == 1.0:
+            self.pipeline.learn_one(x, bool(y))
+        else:
+            scaler, cut, weights = self.pipeline.steps.values()
+            scaler.learn_one(x)
+            weights.learn_one(cut.transform_one(scaler.transform_one(x)), bool(y), w=w)
         self.learned += 1
 
-    def correct_one(self, x: dict[Any, float], y: Any) -> None:
+    def correct_one(self, x: dict[Any, float], y: Any, w: float = 1.0) -> None:
         """A step towards another verdict on an example learned before: the scaler has seen it already."""
         scaler, cut, weights = self.pipeline.steps.values()
-        weights.learn_one(cut.transform_one(scaler.transform_one(x)), bool(y))
+        weights.learn_one(cut.transform_one(scaler.transform_one(x)), bool(y), w=w)
         self.learned += 1
 
     def arrays(self, columns: Sequence[str]) -> Arrays:

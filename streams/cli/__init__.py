@@ -13,10 +13,10 @@ from risk.cli import COMMANDS as LIBRARY
 from risk.cli import app
 from streams.settings import help_text
 
-COMMANDS = ("kafka", "topics", "worker", "demo", "simulate", "feed", "seed")
+COMMANDS = ("kafka", "topics", "worker", "demo", "simulate", "feed", "seed", "learner")
 """Each name is a module of this package and the function in it that is the command."""
 
-EXPLAIN_SETTINGS = ("topics", "worker", "demo")
+EXPLAIN_SETTINGS = ("topics", "worker", "demo", "learner")
 """Commands that read the settings: their --help ends with the table."""
 
 

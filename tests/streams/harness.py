@@ -56,14 +56,14 @@ def now_ms() -> int:
 
 
 class WorkerProcess:
-    """One `risk worker`. Its output goes to a file; its metrics page tells when it is ready."""
+    """One `risk worker` (or another command that runs on). Its output goes to a file; its metrics page tells when it is ready."""
 
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, environment: dict[str, str], log: Path, command: str = "worker") -> None:
         self.log = log
         LOGS.append(log)
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [*RISK, "worker"], env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=log.parent
+                [*RISK, command], env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=log.parent
             )
 
     def text(self) -> str:
@@ -174,11 +174,11 @@ class Stage:
         finally:
             await admin.close()
 
-    def worker(self, **variables: str) -> WorkerProcess:
+    def worker(self, command: str = "worker", **variables: str) -> WorkerProcess:
         """Start one more worker of this story's group."""
         environment = {name: text for name, text in os.environ.items() if not name.startswith("RISK_")}
         environment |= self.variables | variables
-        worker = WorkerProcess(environment, self.folder / f"worker-{len(self.workers) + 1}.log")
+        worker = WorkerProcess(environment, self.folder / f"{command}-{len(self.workers) + 1}.log", command)
         self.workers.append(worker)
         return worker
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import os
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
@@ -14,8 +16,8 @@ import pytest
 
 from risk.decisions import rfc3339
 from risk.language import load
-from risk.learning import Learner, Version, apply
-from tests.streams.harness import RULES, Stage, fact, now_ms
+from risk.learning import Learner, Ordered, Version
+from tests.streams.harness import RISK, RULES, Stage, fact, now_ms
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
@@ -44,17 +46,13 @@ def label(paid: bytes, version: int = 1) -> tuple[str, str, bytes]:
     return "labels", body["payer"]["id"], json.dumps(said | {"version": version, "known_at": rfc3339(now_ms())}).encode()
 
 
-def versions_of(log: Iterable[bytes]) -> list[str]:
-    """Hashes of the versions that a learner publishes which is told the learn log from its beginning."""
+def versions_of(log: Iterable[bytes]) -> tuple[list[str], int]:
+    """Hashes of the versions that a learner publishes which is told the learn log from its beginning, and the number of its lessons."""
     model = load([RULE_SET]).model
     assert model is not None
-    learner = Learner(model)
-    found = []
-    for entry in log:
-        apply(learner, entry)
-        if learner.due() and (version := learner.publish()) is not None:
-            found.append(version.hash)
-    return found
+    ordered = Ordered(Learner(model))
+    made = [ordered.learner.publish() for entry in log for _ in ordered.take(entry)]
+    return [version.hash for version in made if version is not None], ordered.learner.lessons
 
 
 async def published(stage: Stage) -> list[str]:
@@ -70,8 +68,8 @@ async def versions_are(stage: Stage, lessons: int) -> list[str]:
     """Wait until the learner has published all that these lessons make; what it published must be what the log says."""
     for _ in range(200):
         log = [record.value for record in await stage.read("learn") if record.value]
-        expected, found = versions_of(log), await published(stage)
-        if found and found == expected and sum(raw.count(b"claim") for raw in log) >= lessons:
+        (expected, learned), found = versions_of(log), await published(stage)
+        if found and found == expected and learned >= lessons:
             return found
         await asyncio.sleep(0.1)
     raise AssertionError(f"published {found}; the learn log makes {expected}")
@@ -122,3 +120,30 @@ def _means(receipts: list[dict[str, Any]]) -> dict[bool, float]:
     for body in receipts:
         split[body["event"]["amount"]["value"] > 50_000].append(body["model"]["score"])
     return {large: sum(scores) / len(scores) for large, scores in split.items()}
+
+
+async def test_a_learner_in_a_process_of_its_own_publishes_what_the_workers_then_decide_by(broker: str, tmp_path: Path) -> None:
+    random = Random(9)
+    async with Stage(broker, tmp_path, RULE_SET, partitions=2, RISK_LEARN_IN="process") as stage:
+        worker = stage.worker()
+        first = stage.worker(command="learner")
+        await worker.ready()
+        early = [payment(number, random) for number in range(200)]
+        await decide(stage, early)
+        await stage.put_all(label(value) for _, _, value in early[:120])
+        made = await versions_are(stage, lessons=120)
+        assert "risk_model_quality{" not in await worker.page("/metrics")
+        assert 'risk_model_quality{measure="lessons"}' in await first.page("/metrics")
+        assert await first.stop() == 0
+        await asyncio.sleep(1.2)
+        scored = await decide(stage, [payment(number, random) for number in range(200, 260)])
+        stage.worker(command="learner")
+        await stage.put_all(label(value) for _, _, value in early[120:])
+        more = await versions_are(stage, lessons=200)
+    assert {body["model"]["version"] for body in scored} == {made[-1]}, "without a learner the newest version goes on deciding"
+    assert more[: len(made)] == made and len(more) > len(made)
+
+
+def test_a_learner_beside_learning_workers_is_refused(tmp_path: Path) -> None:
+    done = subprocess.run([*RISK, "learner"], env={**os.environ, "RISK_RULES": str(RULE_SET)}, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, "RISK_LEARN_IN is `worker`" in done.stderr) == (2, True), done.stderr
