@@ -10,6 +10,7 @@ from risk.decisions import Outcome
 from risk.declared import Rule
 from streams.lane import Written
 from streams.metrics import Metrics
+from streams.store import Store
 
 if TYPE_CHECKING:
     from streams.worker import Worker
@@ -68,6 +69,26 @@ def count_written(metrics: Metrics, rows: Iterable[Written]) -> None:
     metrics.add("risk_receipt_bytes_total", by=size)
 
 
+def measure_profiles(metrics: Metrics, stores: Sequence[Store]) -> None:
+    """How many profiles there are and where, and what those that are not live take."""
+    kinds: dict[str, int] = {}
+    held = {"live": 0, "packed": 0, "stored": 0}
+    in_memory = on_disk = 0
+    for store in stores:
+        for kind, count in store.counts():
+            kinds[kind] = kinds.get(kind, 0) + count
+        for where, count in store.places.held().items():
+            held[where] += count
+        in_memory += store.places.packed_memory()
+        on_disk += store.places.stored_bytes()
+    for kind, count in kinds.items():
+        metrics.set("risk_profiles", count, kind)
+    for where, count in held.items():
+        metrics.set("risk_profiles_held", count, where)
+    metrics.set("risk_packed_bytes", in_memory)
+    metrics.set("risk_stored_bytes", on_disk)
+
+
 def measure(worker: Worker) -> None:
     """Bring the gauges up to date, for a scrape."""
     metrics = worker.metrics
@@ -77,12 +98,7 @@ def measure(worker: Worker) -> None:
         high = worker.consumer.highwater(tp) or 0
         metrics.set("risk_consumer_lag", max(0, high - source.received), tp.topic, str(tp.partition))
         metrics.set("risk_in_flight", source.in_flight, tp.topic, str(tp.partition))
-    kinds: dict[str, int] = {}
-    for shard in worker.shards.values():
-        for kind, count in shard.store.counts():
-            kinds[kind] = kinds.get(kind, 0) + count
-    for kind, count in kinds.items():
-        metrics.set("risk_profiles", count, kind)
+    measure_profiles(metrics, [shard.store for shard in worker.shards.values()])
     metrics.set("risk_pending", len(worker.pending))
     metrics.set("risk_extra_fields_total", worker.engine.schema.extra_fields)
     metrics.set("risk_touches_total", worker.touched_locally, "local")

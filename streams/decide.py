@@ -77,7 +77,7 @@ def _release_here(worker: Worker, plan: Plan, event: Event, tid: int) -> None:
     for touch in plan.quotas:
         key = touch.key(event)
         if key is not None and (shard := worker.shards.get(partition_of(touch.kind, key, worker.partitions))) is not None:
-            shard.store.kept(touch.kind, key).profile.release(tid)
+            shard.store.release_here(touch.kind, key, tid)
 
 
 def _refused(worker: Worker, shard: Shard, source: Source, offset: int, plan: Plan, event: Event, tid: int) -> None:

@@ -20,8 +20,8 @@ from risk.language import RuleSet
 from risk.refusals import REASONS
 from streams.counting import measure
 from streams.metrics import Metrics
+from streams.places import Kept
 from streams.settings import SettingsProblem
-from streams.store import Kept
 from streams.worker import Worker
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -46,6 +46,9 @@ def begin_at_zero(metrics: Metrics, ruleset: RuleSet, topics: Collection[str]) -
         metrics.add("risk_decisions_total", action, by=0)
     for reason in REASONS:
         metrics.add("risk_dead_letters_total", reason, by=0)
+    for where in ("live", "packed", "stored"):
+        metrics.add("risk_profiles_moved_total", where, by=0)
+        metrics.set("risk_profiles_held", 0, where)
     for verdict in VERDICTS:
         metrics.add("risk_labels_total", verdict, by=0)
     for rule in ruleset.rules.values():
@@ -126,7 +129,7 @@ class Health:
         measure(worker)
         sizes: dict[str, float] = {}
         for shard in worker.shards.values():
-            for kind, profiles in shard.store.kinds.items():
+            for kind, profiles in shard.store.places.live.items():
                 sizes[kind] = sizes.get(kind, 0.0) + bytes_of(profiles)
         for kind, size in sizes.items():
             metrics.set("risk_profile_bytes", size, kind)

@@ -81,6 +81,16 @@ class Keeping:
                 if touches is not None:
                     shard.store.forget_applied(committed, touches.committed)
 
+    async def make_room(self) -> None:
+        """A piece of work towards the limits of profiles in memory, at every beat."""
+        worker = self._worker
+        for shard in worker.shards.values():
+            places, settings, shards = shard.store.places, worker.settings, len(worker.shards)
+            shard.store.make_room(settings.profiles_live // shards, settings.profiles_packed // shards)
+            for where, count in places.take_moves().items():
+                if count:
+                    worker.metrics.add("risk_profiles_moved_total", where, by=count)
+
     def start_over(self) -> None:
         """All partitions are taken over anew: what was not safe comes again."""
         self.unsafe = []

@@ -103,6 +103,12 @@ class Settings:
     metrics_host: str = _setting(
         "127.0.0.1", "address", _full_name, "Address that the metrics page listens on; 0.0.0.0 for all, in a container."
     )
+    profiles_live: int = _setting(
+        200_000, "count", _whole(100, 100_000_000), "Profiles of a worker that answer at once; beyond it the coldest are packed."
+    )
+    profiles_packed: int = _setting(
+        4_000_000, "count", _whole(100, 1_000_000_000), "Packed profiles of a worker; beyond it the coldest go to files in RISK_STATE."
+    )
     state: Path = _setting(Path("data/state"), "folder", Path, "Local files of a worker. Nothing in it is needed to recover.")
     cache: Path | None = _setting(None, "folder", Path, "Where Kafka's jars are kept. Not set: riskstream in the user's cache folder.")
     given: frozenset[str] = frozenset()

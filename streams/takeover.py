@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from aiokafka.structs import ConsumerRecord
 
+from streams.chunks import epoch_in, marker_key
 from streams.ledger import Ledger, Stamp, answered_offset, is_marker
 from streams.outbox import NO_HEADERS
 from streams.reader import Reader
-from streams.store import Store, epoch_in, marker_key
+from streams.store import Store
 from streams.wire import INPUT_TOPICS, source_code
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Sto
     letters = await _tail(worker, reader, "dead_letters", partition, len(INPUT_TOPICS))
     ledger = Ledger(stamp, worker.settings.repeat_window_ms)
     ledger.read_back(decisions, letters)
-    store = Store(worker.engine, partition, stamp.epoch)
+    store = Store(worker.engine, partition, stamp.epoch, worker.settings.state / "profiles")
     unsafe, touches_committed = await _unsafe(worker, partition)
     rows, breath = 0, time.monotonic()
     for count in store.restoring(live, unsafe, touches_committed):

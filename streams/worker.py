@@ -109,7 +109,7 @@ class Worker:
         self.changelog = changelog
         self.courier = Courier(outbox, self.topics, self.engine.ruleset.hash, self.fail)
         self.teaching = Teaching(outbox, self.topics["learn"], self.engine.ruleset.model, self.fail)
-        beats = (self._pulse, self.keeping.flush_when_due, self.keeping.commit_when_due)
+        beats = (self._pulse, self.keeping.flush_when_due, self.keeping.commit_when_due, self.keeping.make_room)
         self._beats = [asyncio.create_task(self._forever(beat)) for beat in beats]
 
     async def begin_once(self) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from risk.engine import Engine
 from risk.language import load
-from streams.store import CHUNK_ROWS, CorruptChangelog, epoch_in, marker_key
+from streams.chunks import CorruptChangelog, epoch_in, marker_key
+from streams.store import CHUNK_ROWS
 from tests.stored import EVENTS, Owner, probe
 
 # ---------------------------------------------------------------------- chunks

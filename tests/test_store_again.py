@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from risk.engine import payment_tid
-from streams.store import epoch_in
+from streams.chunks import epoch_in
 from streams.wire import PARTITIONS_MAX, mark_of
 from tests.stored import ENGINE, START_MS, Owner, probe
 

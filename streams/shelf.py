@@ -1,0 +1,54 @@
+"""Profiles that have no room in memory, on this machine's disk: a scratch file of one partition, of which nothing is needed to recover.
+
+The file has no name once it is open: whoever is killed leaves nothing behind, and nobody takes an old one for the truth.
+Belongs here: bytes by kind and key. Never: what they mean, and when one is put here.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+PRAGMAS = ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "cache_size=-8192", "temp_store=MEMORY")
+"""It need not survive anything: no journal, no waiting for the disk, 8 MB of cache."""
+
+
+class Shelf:
+    """One table of packed profiles; ``counts`` says how many of each kind."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        """Raises OSError or sqlite3.Error where the folder cannot be written."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}-{os.getpid()}-{id(self):x}.profiles"
+        path.unlink(missing_ok=True)
+        self._file = sqlite3.connect(path, isolation_level=None)
+        for pragma in PRAGMAS:
+            self._file.execute(f"PRAGMA {pragma}")
+        self._file.execute("CREATE TABLE profiles (kind TEXT, key TEXT, packed BLOB, PRIMARY KEY (kind, key)) WITHOUT ROWID")
+        path.unlink()
+        self.counts: dict[str, int] = {}
+
+    def put(self, kind: str, profiles: Iterable[tuple[str, bytes]]) -> None:
+        """Take these in, none of which is here."""
+        rows = [(kind, key, packed) for key, packed in profiles]
+        self._file.execute("BEGIN")
+        self._file.executemany("INSERT INTO profiles VALUES (?, ?, ?)", rows)
+        self._file.execute("COMMIT")
+        self.counts[kind] = self.counts.get(kind, 0) + len(rows)
+
+    def take(self, kind: str, key: str) -> bytes | None:
+        """Hand one out, and keep it no longer; None where it is not here."""
+        if not self.counts.get(kind):
+            return None
+        found = self._file.execute("DELETE FROM profiles WHERE kind = ? AND key = ? RETURNING packed", (kind, key)).fetchone()
+        if found is None:
+            return None
+        self.counts[kind] -= 1
+        return bytes(found[0])
+
+    def bytes(self) -> int:
+        """What the file takes on disk."""
+        pages, size = (self._file.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        return int(pages * size)
