@@ -15,10 +15,10 @@ from risk.cli import COMMANDS as LIBRARY
 from risk.cli import application
 from streams.settings import help_text
 
-COMMANDS = ("kafka", "topics", "worker", "demo", "simulate", "feed", "seed", "learner")
+COMMANDS = ("kafka", "topics", "worker", "demo", "simulate", "feed", "seed", "learner", "model")
 """Each name is a module of this package and the function in it that is the command."""
 
-EXPLAIN_SETTINGS = ("topics", "worker", "demo", "learner")
+EXPLAIN_SETTINGS = ("topics", "worker", "demo", "learner", "model")
 """Commands that read the settings: their --help ends with the table."""
 
 
