@@ -1,4 +1,4 @@
-"""Counting answers by reading topics: was every payment answered, and once?
+"""Counting answers by reading topics: was every payment answered, once, and with its evidence?
 
 Rule: this shares no code with the worker. It reads the public contract (docs/messages.md) as a gateway does, with the reader that gateways
 use, so that a mistake of the worker is not repeated here.
@@ -6,20 +6,38 @@ use, so that a mistake of the worker is not repeated here.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from risk.gateway import DecisionReader
+from risk.gateway import Decision, DecisionReader
+
+
+class Answer(NamedTuple):
+    """A decision that counts. ``source``: topic/partition/offset of its payment; ``at_ms``: when its worker sent it; ``worker``: which."""
+
+    payment_id: str
+    action: str
+    source: str
+    receipt: str
+    at_ms: int
+    worker: str
 
 
 @dataclass
 class Audit:
-    """What the topics say. ``lost`` and ``double`` hold payment ids (or sources, where no id can be read)."""
+    """What the topics say. ``lost``, ``double`` and ``strangers`` hold payment ids (or sources, where no id can be read).
+
+    ``double``: more than one decision, or a decision and a dead letter for one record. ``unproven``: the decision names a receipt that is
+    not there. ``misplaced``: answered at another record than the payment's first that can be read. ``owners``: by partition, when (ms)
+    which worker took it over.
+    """
 
     payments: int = 0
     repeats: int = 0
@@ -28,9 +46,13 @@ class Audit:
     void: int = 0
     undecodable: int = 0
     actions: Counter[str] = field(default_factory=Counter)
+    answers: list[Answer] = field(default_factory=list)
+    owners: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     double: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
+    misplaced: list[str] = field(default_factory=list)
 
 
 async def read_all(brokers: str, topic: str) -> AsyncIterator[ConsumerRecord]:
@@ -57,31 +79,49 @@ async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
     return set(consumer.partitions_for_topic(topic) or ())
 
 
-async def audit(brokers: str, payments: str, decisions: str, dead_letters: str) -> Audit:
-    """Compare what came in with what went out."""
+async def audit(brokers: str, payments: str, decisions: str, dead_letters: str, receipts: str | None = None) -> Audit:
+    """Compare what came in with what went out; with ``receipts``, whether each decision has the one it names."""
     result = Audit()
     expected: dict[str, list[str]] = {}
     async for record in read_all(brokers, payments):
-        expected.setdefault(_payment_id(record.value) or f"@{record.partition}/{record.offset}", []).append(
-            f"{payments}/{record.partition}/{record.offset}"
-        )
+        source = f"{payments}/{record.partition}/{record.offset}"
+        expected.setdefault(_payment_id(record.value) or f"@{record.partition}/{record.offset}", []).append(source)
     result.payments = len(expected)
     for sources in expected.values():
         result.repeats += len(sources) - 1
     letters = {dict(record.headers)["src"].decode() async for record in read_all(brokers, dead_letters)}
     result.dead_letters = len(letters)
     reader = DecisionReader()
-    count: Counter[str] = Counter()
     async for record in read_all(brokers, decisions):
+        markers = reader.markers
         for answer in reader.read([record]):
-            count[answer.payment_id] += 1
-            result.actions[answer.action] += 1
+            result.answers.append(_answer(record, answer))
+        if reader.markers > markers:
+            result.owners.setdefault(record.partition, []).append((record.timestamp, _worker_of(record)))
     result.void, result.undecodable = reader.void, reader.undecodable
+    count = Counter(answer.payment_id for answer in result.answers)
+    result.actions = Counter(answer.action for answer in result.answers)
     result.decided = len(count)
     result.double = [payment for payment, times in count.items() if times > 1]
+    result.double += [answer.payment_id for answer in result.answers if answer.source in letters]
     result.strangers = [payment for payment in count if payment not in expected]
-    result.lost = [payment for payment, sources in expected.items() if payment not in count and not letters.intersection(sources)]
+    # a record that could not be read is no payment: the first that is no dead letter is the one to be answered
+    first = {payment: next((each for each in sources if each not in letters), "") for payment, sources in expected.items()}
+    result.lost = [payment for payment, source in first.items() if source and payment not in count]
+    result.misplaced = [answer.payment_id for answer in result.answers if first.get(answer.payment_id) != answer.source]
+    if receipts is not None:
+        there = {"sha256:" + hashlib.sha256(record.value).hexdigest() async for record in read_all(brokers, receipts)}
+        result.unproven = [answer.payment_id for answer in result.answers if answer.receipt not in there]
     return result
+
+
+def _answer(record: ConsumerRecord, decision: Decision) -> Answer:
+    source = dict(record.headers)["src"].decode()
+    return Answer(decision.payment_id, decision.action, source, decision.receipt, record.timestamp, _worker_of(record))
+
+
+def _worker_of(record: ConsumerRecord) -> str:
+    return str(dict(record.headers)["epoch"].decode().partition("/")[2])
 
 
 def _payment_id(value: bytes | None) -> str | None:

@@ -14,6 +14,7 @@ import msgspec
 from risk.profiles import Touch
 
 TAIL = struct.Struct(">II")  # chunk number, epoch
+MARKER = b"m"
 decode_rows = msgspec.msgpack.Decoder().decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -64,14 +65,14 @@ def profile_of(prefix: bytes) -> tuple[str, str]:
 
 def marker_key(epoch: int) -> bytes:
     """The key under which an owner marks the changelog as its own."""
-    return b"m" + epoch.to_bytes(4, "big")
+    return MARKER + epoch.to_bytes(4, "big")
 
 
 def epoch_in(key: bytes) -> int:
     """The epoch that a changelog key carries; 0 where it carries none."""
     if key[:1] == b"c":
         return int(TAIL.unpack(key[-8:])[1])
-    return int.from_bytes(key[1:5], "big") if key[:1] in (b"m", b"s") else 0
+    return int.from_bytes(key[1:5], "big") if key[:1] in (MARKER, b"s") else 0
 
 
 def array_of(count: int, payload: bytes | bytearray) -> bytes:

@@ -51,7 +51,9 @@ def decide(
     decision = engine.writer.decision(event.payment_id, outcome, receipt, decided_ms, late=late)
     headers = [("src", f"{source.tp.topic}/{source.tp.partition}/{item.offset}".encode()), shard.ledger.epoch_header]
     told = None
-    if plan.quotas and ruling.action != worker.mildest:
+    resolved = tid in shard.resolved
+    shard.resolved.discard(tid)
+    if plan.quotas and ruling.action != worker.mildest and not resolved:
         _release_here(worker, plan, event, tid)
         shard.untold.add(tid)
         told = partial(_refused, worker, shard, source, item.offset, plan, event, tid)

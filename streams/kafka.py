@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -91,17 +92,19 @@ class PortTaken(KafkaProblem):
 
 
 class EmbeddedKafka:
-    """One broker. `port` 0 takes a free one; `heap_mb` bounds Java's heap; its log is `kafka.log` in `data`.
+    """One broker. `port` 0 takes a free one; `heap_mb` bounds Java's heap; its log is `kafka.log` in `data`. `properties`: more of its
+    settings, by Kafka's names.
 
     Start it from a thread that lives as long as the broker is wanted (the main one): on Linux the broker ends with the
     thread that started it. `stop` lets it close its files, `kill` does not; after either, `start` begins again on the
     same port and data.
     """
 
-    def __init__(self, data: Path, port: int = 0, heap_mb: int = 256) -> None:
+    def __init__(self, data: Path, port: int = 0, heap_mb: int = 256, properties: Mapping[str, str] | None = None) -> None:
         self.data = data.absolute()
         self.port = port
         self.heap_mb = heap_mb
+        self._more = "".join(f"{name}={value}\n" for name, value in (properties or {}).items())
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -193,7 +196,7 @@ class EmbeddedKafka:
             logs=self.data / "logs",
             message_bytes=MESSAGE_BYTES_MAX,
         )
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text + self._more, encoding="utf-8")
         return path
 
     def _run_java(self, classpath: str, arguments: list[str], log: int) -> subprocess.Popen[bytes]:

@@ -46,7 +46,8 @@ class Keeping:
             if changes:
                 for key, value in changes:
                     size += len(key) + len(value or b"")
-                records = [(key, value, NO_HEADERS) for key, value in changes]
+                mine = [shard.ledger.epoch_header]  # a tombstone's key is an older owner's
+                records = [(key, value, NO_HEADERS if value is not None else mine) for key, value in changes]
                 writes.append(worker.changelog.send(worker.topics["profiles"], partition, records))
         if writes:
             await asyncio.gather(*writes)

@@ -70,6 +70,8 @@ class Ownership:
         self.phase = "closed"
         # Whoever is still taking over does not know of every touch that is on its way: the next time he starts from the topics again.
         self._safe = await self._worker.keeping.drain(seconds) and settled
+        if self._worker.shards:
+            self._worker.heartbeat.handed_over()
 
     # ------------------------------------------------------------------ taking over and letting go
 
@@ -86,6 +88,7 @@ class Ownership:
                 self._lost.clear()
                 worker.keeping.start_over()
             self.generation = generation
+            worker.heartbeat.assigned()  # not before: what still waits to be sent was ours, and is let go
             await asyncio.gather(*(self._take_over(partition) for partition in sorted(owned - kept)))
             async with Reader(worker.settings.brokers) as reader:
                 await self._start_sources(tps, kept, reader)

@@ -44,6 +44,10 @@ class Pending:
         self._held[key] = waiting
         heapq.heappush(self._deadlines, (deadline_ms, key))
 
+    def waits(self, source: int, offset: int) -> bool:
+        """Whether the payment from there waits for values."""
+        return (source, offset) in self._held
+
     def answer(self, source: int, offset: int, number: int, values: list[Any] | None) -> tuple[bool, Waiting | None]:
         """Enter an answer. Returns (was it awaited?, the payment if this was its last missing answer).
 

@@ -52,6 +52,7 @@ def _route_activity(worker: Worker, shard: Shard, source: Source, item: Item, ev
     if event.event_type == "payment_result":
         for kind, key, payment_id, released in worker.engine.settlements(event):
             shard.untold.discard(payment_tid(payment_id))
+            _note_result(worker, shard, payment_tid(payment_id))
             worker.settle_quota(kind, key, payment_tid(payment_id), released, source, item.offset, homes)
     source.begin(item.offset, 1 + len(homes))
     worker.courier.tie(homes, source, item.offset)
@@ -59,6 +60,13 @@ def _route_activity(worker: Worker, shard: Shard, source: Source, item: Item, ev
         worker.teaching.settled(event, source, item.offset)
     elif event.event_type == "label":
         worker.learn_label(event, source, item.offset)
+
+
+def _note_result(worker: Worker, shard: Shard, tid: int) -> None:
+    """A result beats the decision, also one that is still to come."""
+    seen = shard.ledger.seen.get(tid)
+    if seen is not None and worker.pending.waits(seen[1], seen[2]):
+        shard.resolved.add(tid)
 
 
 def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, event: Event, plan: Plan) -> None:

@@ -99,6 +99,9 @@ class Settings:
     flush_ms: int = _setting(100, "ms", _whole(1, 10_000), "How often changed profiles are written to the changelog.")
     commit_ms: int = _setting(500, "ms", _whole(10, 60_000), "How often, at the latest, offsets are committed.")
     session_ms: int = _setting(6_000, "ms", _whole(1_000, 1_800_000), "After so long without a heartbeat a worker counts as gone.")
+    stuck_ms: int = _setting(
+        120_000, "ms", _whole(1_000, 86_400_000), "A worker that commits nothing for so long while more and more waits for it, ends."
+    )
     metrics_port: int = _setting(9464, "port", _whole(0, 65_535), "Port of /metrics and /health; 0 takes a free one.")
     metrics_host: str = _setting(
         "127.0.0.1", "address", _full_name, "Address that the metrics page listens on; 0.0.0.0 for all, in a container."

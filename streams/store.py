@@ -142,7 +142,9 @@ class Store:
             self.remember(tid, kind, key, role, source, offset, via)
 
     def release_here(self, kind: str, key: str, tid: int) -> None:
-        """Give back quota in memory only; ``settle_quota`` will say it for good."""
+        """Give back quota in memory only, unless a result has had its say; ``settle_quota`` will say it for good."""
+        if (tid, kind, key) in self._settled:
+            return
         held = self.kept(kind, key)
         held.profile.release(tid)
         self.places.pin(held, tid)

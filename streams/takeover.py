@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from aiokafka.structs import ConsumerRecord
 
-from streams.chunks import epoch_in, marker_key
+from streams.chunks import MARKER, epoch_in, marker_key
 from streams.ledger import Ledger, Stamp, answered_offset, is_marker
 from streams.outbox import NO_HEADERS
 from streams.reader import Reader
@@ -55,17 +55,33 @@ async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Sto
 
 
 async def _changelog(worker: Worker, reader: Reader, partition: int, stamp: Stamp) -> dict[bytes, bytes]:
-    """Mark the changelog as ours, then read what lives in it."""
+    """Mark the changelog as ours, then read what lives in it. What an owner wrote after the marker of a later one is void."""
     topic = worker.topics["profiles"]
     await worker.changelog.send(topic, partition, [(marker_key(stamp.epoch), stamp.encode(), NO_HEADERS)])
     live: dict[bytes, bytes] = {}
+    held = void = 0
     async for records in reader.read(topic, partition):
         for record in records:
-            if record.value is None:
+            epoch = _writer_of(record)
+            if record.key[:1] == MARKER:
+                held = max(held, epoch)
+            if 0 < epoch < held:
+                void += 1
+            elif record.value is None:
                 live.pop(record.key, None)
             else:
                 live[record.key] = record.value
+    if void:
+        log.info("partition %d: %d records of stale owners passed over", partition, void)
     return live
+
+
+def _writer_of(record: ConsumerRecord) -> int:
+    """The epoch that wrote a record of the changelog: a tombstone names an older owner's key, and carries its own epoch as a header."""
+    if record.value is None:
+        stamp = Stamp.of(record)
+        return stamp.epoch if stamp is not None else 0
+    return epoch_in(record.key)
 
 
 async def _tail(worker: Worker, reader: Reader, role: str, partition: int, sources: int) -> list[ConsumerRecord]:

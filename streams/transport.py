@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -31,6 +31,7 @@ FETCH_WAIT_MS = 20
 POLL_SECONDS = 0.2
 GROUP_WATCH_SECONDS = 1.0
 GATED_POLL_SECONDS = 0.02
+FOREVER_SECONDS = 10 * 365 * 86_400.0
 
 
 class Batch(NamedTuple):
@@ -294,6 +295,12 @@ class Producer(driver.Producer):
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
+
+    def _new_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
+        producer = super()._new_producer(transactional_id)
+        # A batch whose partition has no leader for a while would be given up: with Kafka away a worker waits, as long as it takes.
+        producer._message_accumulator._batch_ttl = FOREVER_SECONDS
+        return producer
 
 
 class Transport(driver.Transport):

@@ -20,6 +20,7 @@ from risk.events import BadEvent, Event
 from streams.counting import RuleTally, count_written
 from streams.courier import Courier
 from streams.decide import decide_waiting
+from streams.heartbeat import Heartbeat
 from streams.keeping import Keeping
 from streams.lane import Lane, Written
 from streams.learning import Learning
@@ -34,6 +35,7 @@ from streams.source import Heads, Source
 from streams.store import Store
 from streams.teach import Progress, Teaching, learns
 from streams.transport import Batch, Consumer
+from streams.watchdog import Watchdog
 from streams.wire import INPUT_TOPICS, partition_of
 
 SLICE = 512
@@ -55,6 +57,8 @@ class Shard:
     out: list[Written] = field(default_factory=list)
     untold: set[int] = field(default_factory=set)
     """Payments whose refusal is on its way out; a result that comes first has the last word on their quota."""
+    resolved: set[int] = field(default_factory=set)
+    """Payments that still wait for their decision and have their result already: a refusal gives back nothing any more."""
 
 
 class Worker:
@@ -93,6 +97,7 @@ class Worker:
         self.sources: dict[TP, Source] = {}
         self.shards: dict[int, Shard] = {}
         self.pending = Pending()
+        self.heartbeat = Heartbeat(settings.session_ms / 1000)
         self.ownership = Ownership(self)
         self.keeping = Keeping(self)
         self.tallies = {plan.event: RuleTally(plan.rules) for plan in engine.plans.values()}
@@ -105,12 +110,14 @@ class Worker:
     def connect(self, consumer: Consumer, outbox: Outbox, changelog: Outbox) -> None:
         """The Kafka clients have started: work can begin."""
         self.consumer = consumer
+        self.heartbeat.listen(consumer.kafka._coordinator)
         self.outbox = outbox
         self.changelog = changelog
         self.courier = Courier(outbox, self.topics, self.engine.ruleset.hash, self.fail)
         self.teaching = Teaching(outbox, self.topics["learn"], self.engine.ruleset.model, self.fail)
         beats = (self._pulse, self.keeping.flush_when_due, self.keeping.commit_when_due, self.keeping.make_room)
         self._beats = [asyncio.create_task(self._forever(beat)) for beat in beats]
+        self._beats.append(asyncio.create_task(self._guarded(Watchdog(self).watch())))
 
     async def begin_once(self) -> None:
         if self._begun is None:
@@ -121,10 +128,16 @@ class Worker:
         self.shards[partition] = Shard(store, ledger, lane)
 
     async def _forever(self, beat: Callable[[], Awaitable[None]]) -> None:
-        try:
+        async def again() -> None:
             while True:
                 await asyncio.sleep(PULSE_SECONDS)
                 await beat()
+
+        await self._guarded(again())
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever it is, the worker cannot go on

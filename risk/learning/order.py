@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from risk.learning.log import Entry, Known, Mark, Pupil, taught_by, tell
-
-P = TypeVar("P", bound=Pupil)
+from risk.learning.learner import Learner
+from risk.learning.log import Entry, Known, Mark, taught_by, tell
 
 STEP = 32
 """So many lessons at most, nearly, before whoever reads the log may turn to something else."""
 
 
-class Ordered(Generic[P]):
+class Ordered:
     """A learner, told by a log."""
 
-    def __init__(self, learner: P) -> None:
+    def __init__(self, learner: Learner) -> None:
         self.learner = learner
         self._marks: dict[int, tuple[int, bool]] = {}
         self._waiting: list[tuple[int, str, int, str, str]] = []
