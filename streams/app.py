@@ -14,8 +14,9 @@ from faust.types import StreamT
 from risk.engine import Engine
 from risk.language import RuleSet
 from risk.learning import Version, fixed_version
-from streams.broadcast import Models, Published, covered_since, kept_by, publish_ruleset, publish_version
+from streams.broadcast import Published, covered_since, kept_by, publish_ruleset, publish_version
 from streams.decide import decide_waiting
+from streams.models import Models
 from streams.observe import apply_touches
 from streams.outbox import Outbox
 from streams.settings import Settings
@@ -140,7 +141,11 @@ async def _begin(app: faust.App, worker: Worker, history: Sequence[Published]) -
     worker.connect(cast(Consumer, app.consumer), Outbox(producer._ensure_producer(), worker.heartbeat), Outbox(changelog, worker.heartbeat))
     await publish_ruleset(worker.outbox, topics["rulesets"], ruleset, history)
     worker.metrics.only("risk_ruleset_info", ruleset.hash)
-    models = Models(settings.brokers, topics["models"], lambda version: _use(worker, version), worker.fail)
+    given = ruleset.model is not None and ruleset.model.learner == "fixed"  # what the rule files say scores, whatever the topic says
+    models = Models(
+        settings.brokers, topics["models"], ruleset.model, worker.metrics,
+        (lambda version: None) if given else (lambda version: _use(worker, version)), worker.fail,
+    )  # fmt: skip
     await models.start()
     if ruleset.model is not None and ruleset.model.learner == "fixed":
         version = fixed_version(ruleset.model)
@@ -151,7 +156,5 @@ async def _begin(app: faust.App, worker: Worker, history: Sequence[Published]) -
 
 def _use(worker: Worker, version: Version) -> None:
     """A new version takes over between two slices of work: every decision is made by one version, whole."""
-    model = worker.engine.ruleset.model
-    if model is not None and version.fits(model):
-        worker.engine.use(version)
-        worker.metrics.only("risk_model_info", version.hash)
+    worker.engine.use(version)
+    worker.metrics.only("risk_model_info", version.hash)

@@ -17,6 +17,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from risk.language import RuleSet
+from risk.learning.registry import REFUSALS
 from risk.refusals import REASONS
 from streams.counting import measure
 from streams.metrics import Metrics
@@ -49,6 +50,8 @@ def begin_at_zero(metrics: Metrics, ruleset: RuleSet, topics: Collection[str]) -
     for where in ("live", "packed", "stored"):
         metrics.add("risk_profiles_moved_total", where, by=0)
         metrics.set("risk_profiles_held", 0, where)
+    for reason in REFUSALS:
+        metrics.add("risk_model_records_refused_total", reason, by=0)
     for verdict in VERDICTS:
         metrics.add("risk_labels_total", verdict, by=0)
     for rule in ruleset.rules.values():

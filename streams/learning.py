@@ -29,7 +29,7 @@ class Learning:
     def __init__(self, model: ModelDecl | None, metrics: Metrics) -> None:
         self._model = model
         self._metrics = metrics
-        self._ordered: Ordered | None = None
+        self._ordered: Ordered[Learner] | None = None
         self._caught_up_at = 0
         self._refused = 0
         self._quality_at = -QUALITY_SECONDS

@@ -73,6 +73,14 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("risk_connected", "gauge", (), "1 while Kafka's coordinator of the group answers; 0 when Kafka is away."),
     Entry("risk_ruleset_info", "gauge", ("hash",), "1 for the rule set in force.", appears="partitions are assigned"),
     Entry("risk_model_info", "gauge", ("version",), "1 for the model version in force.", appears="a version was published"),
+    Entry("risk_model_age_seconds", "gauge", (), "Since when the version in force is published.", appears="a version was published"),
+    Entry("risk_model_pinned", "gauge", (), "1 while a promoted version is in force, 0 while the newest one is."),
+    Entry(
+        "risk_model_records_refused_total",
+        "counter",
+        ("reason",),
+        "Records of the topic of models without effect: corrupt, under a foreign key, or of another model.",
+    ),
     Entry(
         "risk_model_quality",
         "gauge",

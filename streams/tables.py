@@ -15,12 +15,11 @@ from typing import Any
 import typer
 
 from risk.cli import COMMANDS as LIBRARY_COMMANDS
-from risk.cli import app
 from risk.learning import SETTINGS as MODEL_SETTINGS
 from risk.refusals import REASONS
 from streams import settings, topics
 from streams.cli import COMMANDS as KAFKA_COMMANDS
-from streams.cli import _add_commands
+from streams.cli import whole
 from streams.metrics import CATALOGUE
 
 PLACE = re.compile(r"(<!-- table: ([a-z-]+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
@@ -66,8 +65,7 @@ def of_model_settings() -> str:
 
 def command_line() -> dict[str, Any]:
     """Every command of `risk` by its name. (What typer makes of them has no types of its own.)"""
-    _add_commands(KAFKA_COMMANDS)
-    made: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    made: dict[str, Any] = typer.main.get_command(whole()).commands  # type: ignore[attr-defined]
     return {name: made[name] for name in (*LIBRARY_COMMANDS, *KAFKA_COMMANDS) if name in made}
 
 

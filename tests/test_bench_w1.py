@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import rules as compiled_rules
+from bench import rules_compared
 from bench.w1.compare import differences
 from bench.w1.gold import GOLD_PAYMENTS, run_gold
 from bench.w1.latency import quantile
@@ -132,6 +133,20 @@ def test_quantiles_are_values_that_were_measured() -> None:
 
 
 def test_the_rules_that_are_timed_have_six_terms_each() -> None:
-    drawn = compiled_rules.random.Random(1)
-    for number in range(200):
-        assert compiled_rules._rule(drawn, number, 35, 85).count(" and ") == compiled_rules.TERMS - 1
+    rules = compiled_rules.conditions(compiled_rules.random.Random(1), 200)
+    assert {len(terms) for terms in rules} == {compiled_rules.TERMS}
+    loaded, judge = compiled_rules.compiled(compiled_rules.tested(compiled_rules.rule_file(rules)))
+    assert len(judge.rules) == 200 and not [problem for problem in loaded.warnings if problem.severity == "error"]
+
+
+def test_an_engine_that_is_not_installed_is_told_and_one_that_disagrees_ends_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_: object) -> rules_compared.Ask:
+        raise ImportError
+
+    monkeypatch.setattr(rules_compared, "EVENTS", 5)
+    monkeypatch.setattr(rules_compared, "OTHERS", {"absent": missing})
+    found = rules_compared.measure()
+    assert found.others_us == {"absent": None} and "not installed" in rules_compared.rows(found)[1][1]
+    monkeypatch.setattr(rules_compared, "OTHERS", {"wrong": lambda texts: lambda event: list(range(len(texts)))})
+    with pytest.raises(rules_compared.Disagreement, match="wrong says"):
+        rules_compared.measure()

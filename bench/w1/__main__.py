@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import rules
+from bench import rules, rules_compared
 from bench.w1.compare import Differences
 from bench.w1.drain import DRAIN_PAYMENTS, Drained, run_drain
 from bench.w1.floor import Floor, run_floor
@@ -30,6 +30,7 @@ class Results(NamedTuple):
     """What was run; None for what was not."""
 
     rules: rules.Cost | None = None
+    compared: rules_compared.Compared | None = None
     floor: Floor | None = None
     gold: Differences | None = None
     drain: Drained | None = None
@@ -56,7 +57,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.w1", description="Measure workload W1. Without a part, all of them are run.")
     for part, what in (
-        ("rules", "50 compiled rules alone"),
+        ("rules", "compiled rules alone, loading them, and other rule engines"),
         ("floor", "the engine in process, without Kafka"),
         ("gold", "20,000 payments against the reference"),
         ("drain", "throughput and CPU on a full topic"),
@@ -93,8 +94,10 @@ def _kafka(parts: list[str]) -> Iterator[tuple[str, int | None]]:
 def _run(parts: list[str], asked: argparse.Namespace, brokers: str, broker_pid: int | None, folder: Path) -> Results:
     results = Results()
     if "rules" in parts:
-        with _told("50 rules of six terms, alone"):
+        with _told("50 and 500 rules of six terms, alone, and until they are loaded"):
             results = results._replace(rules=rules.measure())
+        with _told("the same 50 rules by other rule engines"):
+            results = results._replace(compared=rules_compared.measure())
     if "floor" in parts:
         with _told(f"floor: {asked.events} payments in process, without Kafka"):
             results = results._replace(floor=run_floor(asked.events))
@@ -125,7 +128,9 @@ def _told(what: str) -> Iterator[None]:
 def _table(results: Results) -> list[str]:
     rows: list[tuple[str, str]] = []
     if results.rules is not None:
-        rows.append(("50 rules of six terms", f"{results.rules.us:.1f} us a payment; {results.rules.worst_us:.1f} when every term is read"))
+        rows += rules.rows(results.rules)
+    if results.compared is not None:
+        rows += rules_compared.rows(results.compared)
     if results.floor is not None:
         steps = ", ".join(f"{name} {us:.1f}" for name, us in results.floor.us.items())
         rows.append(("floor, no Kafka", f"{results.floor.total_us:.1f} us CPU a payment ({steps})"))

@@ -162,9 +162,13 @@ def _expanded(node: Node, macros: Mapping[str, Macro]) -> Node:
     for each in fields(node):
         value = getattr(node, each.name)
         if isinstance(value, Node):
-            changes[each.name] = _expanded(value, macros)
+            whole: Any = _expanded(value, macros)
+            if whole is not value:
+                changes[each.name] = whole
         elif isinstance(value, tuple) and any(isinstance(part, Node) for part in value):
-            changes[each.name] = tuple(_expanded(part, macros) if isinstance(part, Node) else part for part in value)
+            whole = tuple(_expanded(part, macros) if isinstance(part, Node) else part for part in value)
+            if any(part is not before for part, before in zip(whole, value, strict=True)):
+                changes[each.name] = whole
     return replace(node, **changes) if changes else node
 
 

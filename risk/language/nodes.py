@@ -20,8 +20,8 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """The parts directly below, as written from left to right."""
-        for each in fields(self):
-            value = getattr(self, each.name)
+        for name in _parts_of(type(self)):
+            value = getattr(self, name)
             if isinstance(value, Node):
                 yield value
             elif isinstance(value, tuple):
@@ -34,6 +34,17 @@ class Node:
             node = stack.pop()
             yield node
             stack.extend(reversed(list(node.children())))
+
+
+_PARTS: dict[type[Node], tuple[str, ...]] = {}
+"""The fields of each kind of node that may hold parts: asked at every step of every walk, so looked up once."""
+
+
+def _parts_of(kind: type[Node]) -> tuple[str, ...]:
+    found = _PARTS.get(kind)
+    if found is None:
+        found = _PARTS[kind] = tuple(each.name for each in fields(kind) if not each.kw_only)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ Rule 2: a record of a model that reads other inputs is skipped and counted, neve
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
-if TYPE_CHECKING:
-    from risk.learning.learner import Learner  # deciders write this log, and need no River
+from risk.learning.inputs import Coding
+from risk.learning.labels import Ledger
 
 FORMAT = 1
 
@@ -61,6 +61,21 @@ class Mark(msgspec.Struct, frozen=True, array_like=True, tag="m", forbid_unknown
 Entry = Offer | Known | Settled | Mark
 
 
+class Pupil(Protocol):
+    """Whoever is told a log: the learner, or one that only watches."""
+
+    signature: str
+    codings: tuple[Coding, ...]
+    ledger: Ledger
+
+    def offer(
+        self, payment_id: str, x: Sequence[float | None], decided_ms: int, let_through: bool, propensity: float = 1.0, horizon: int = 0
+    ) -> None: ...
+    def settle(self, payment_id: str, let_through: bool) -> None: ...
+    def label(self, payment_id: str, verdict: str, kind: str, version: int, known_ms: int) -> None: ...
+    def advance(self, now_ms: int, at_most: int | None = None) -> bool: ...
+
+
 class _Record(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     format: int
     signature: str
@@ -93,7 +108,7 @@ def entries_of(raw: bytes) -> tuple[str, list[Entry]]:
     return read.signature, read.entries
 
 
-def apply(learner: Learner, raw: bytes) -> int:
+def apply(learner: Pupil, raw: bytes) -> int:
     """Tell the learner what a record says; the number of entries taken. Raises BadRecord, with nothing taken.
 
     Labels and settlements mean the same under any model; offers are taken only under the learner's own signature. Labels are taken
@@ -106,7 +121,7 @@ def apply(learner: Learner, raw: bytes) -> int:
     return taken
 
 
-def taught_by(learner: Learner, raw: bytes) -> list[Entry]:
+def taught_by(learner: Pupil, raw: bytes) -> list[Entry]:
     """The entries of a record that mean something to this learner. Raises BadRecord."""
     signature, entries = entries_of(raw)
     ours = signature == learner.signature
@@ -119,7 +134,7 @@ def taught_by(learner: Learner, raw: bytes) -> list[Entry]:
     return kept
 
 
-def tell(learner: Learner, entry: Entry) -> None:
+def tell(learner: Pupil, entry: Entry) -> None:
     """Tell the learner one entry."""
     if isinstance(entry, Known):
         learner.label(entry.payment_id, entry.verdict, entry.kind, entry.version, entry.known_ms)

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from risk.learning.learner import Learner
-from risk.learning.log import Entry, Known, Mark, taught_by, tell
+from risk.learning.log import Entry, Known, Mark, Pupil, taught_by, tell
+
+P = TypeVar("P", bound=Pupil)
 
 STEP = 32
 """So many lessons at most, nearly, before whoever reads the log may turn to something else."""
 
 
-class Ordered:
+class Ordered(Generic[P]):
     """A learner, told by a log."""
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: P) -> None:
         self.learner = learner
         self._marks: dict[int, tuple[int, bool]] = {}
         self._waiting: list[tuple[int, str, int, str, str]] = []

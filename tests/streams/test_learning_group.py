@@ -13,10 +13,13 @@ from random import Random
 from typing import Any
 
 import pytest
+from typer import Typer
+from typer.testing import CliRunner
 
 from risk.decisions import rfc3339
 from risk.language import load
 from risk.learning import Learner, Ordered, Version
+from streams.cli import model as model_command
 from tests.streams.harness import RISK, RULES, Stage, fact, now_ms
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -99,7 +102,9 @@ async def test_a_restarted_learner_reaches_the_same_version(broker: str, tmp_pat
         rescored = await decide(stage, [payment(number, random) for number in range(500, 600)])
         await stage.put_all([*(label(value) for _, _, value in early[300:]), *(label(value, version=2) for _, _, value in early[:100])])
         second = await versions_are(stage, lessons=500)
+        chosen = await choose(stage, first[0], second[-1], random)
     assert {(body["model"]["version"], body["model"]["score"]) for body in unscored} == {(None, None)}
+    assert chosen == [first[0], second[-1]], "the promoted version decides, and after the rollback the newest again"
     for receipts in (scored, rescored):
         assert {body["model"]["version"] for body in receipts} == {first[-1]}, "the newest version decides"
         assert all(0 < body["model"]["score"] < 1 for body in receipts)
@@ -112,6 +117,36 @@ async def test_a_restarted_learner_reaches_the_same_version(broker: str, tmp_pat
         f"learning: {len(first)} versions before kill -9, {len(second)} after, each as the learn log makes it; mean score of large "
         f"payments {apart[True]:.2f}, of small ones {apart[False]:.2f}"
     )
+
+
+async def choose(stage: Stage, version: str, newest: str, random: Random) -> list[str]:
+    """Promote a version over foreign and corrupt records, and roll back; which version decided after each. On the way what is refused."""
+    app = Typer()
+    app.command()(model_command.model)
+
+    async def ask(*words: str) -> tuple[int, str]:
+        done = await asyncio.to_thread(CliRunner().invoke, app, [*words], env=stage.variables)
+        return done.exit_code, done.output
+
+    for key in (version, "sha256:00", "someone"):
+        await stage.producer.send_and_wait(stage.topics["models"], b"no version", key=key.encode())
+    assert (await ask("promote", version))[0] == 2, "nobody decides it by default"
+    assert (await ask("promote", "sha256:ffff", "--by", "test"))[0] == 2
+    code, said = await ask("promote", version[7:20], "--by", "test")
+    assert code == 1 and "too few in average precision" in said, said
+    decided = []
+    for number, words in enumerate((["promote", version, "--by", "test", "--force"], ["rollback", "--by", "test", "--why", "enough"])):
+        assert (await ask(*words))[0] == 0
+        await asyncio.sleep(1.2)
+        (receipt,) = await decide(stage, [payment(10_000 + number, random)])
+        decided.append(receipt["model"]["version"])
+    told = json.loads((await ask("list", "--json"))[1])
+    assert told["champion"] == newest and [(act["act"], act["by"], act["why"]) for act in told["acts"]] == [
+        ("promote", "test", ""), ("rollback", "test", "enough"),
+    ]  # fmt: skip
+    assert told["acts"][0]["evidence"]["verdict"] == "too few" and told["refused"] == {"corrupt": 2, "foreign": 1}
+    assert (await ask("rollback", "--by", "test"))[0] == 2, "there is nothing left to roll back"
+    return decided
 
 
 def _means(receipts: list[dict[str, Any]]) -> dict[bool, float]:

@@ -51,9 +51,10 @@ def read_features(
     entries: list[tuple[Scalar, Node]], types: Mapping[str, EventType], settings: Settings, problems: Problems
 ) -> dict[str, Draft]:
     drafts = {}
+    common: dict[tuple[str, ...], dict[str, Field]] = {}
     for key, node in entries:
         if check_name(key, "feature", problems):
-            draft = _FeatureText(key, node, types, settings, problems).read()
+            draft = _FeatureText(key, node, types, settings, problems, common).read()
             if draft:
                 drafts[key.text] = draft
     return drafts
@@ -62,8 +63,17 @@ def read_features(
 class _FeatureText:
     """One feature's settings while they are read."""
 
-    def __init__(self, key: Scalar, node: Node, types: Mapping[str, EventType], settings: Settings, problems: Problems) -> None:
+    def __init__(
+        self,
+        key: Scalar,
+        node: Node,
+        types: Mapping[str, EventType],
+        settings: Settings,
+        problems: Problems,
+        common: dict[tuple[str, ...], dict[str, Field]],
+    ) -> None:
         self.key, self.node, self.types, self.settings, self.problems = key, node, types, settings, problems
+        self.common = common  # fields that events share: the same few events are asked of again and again
 
     def read(self) -> Draft | None:
         block = as_block(self.node, f"feature `{self.key.text}`", self.problems)
@@ -79,7 +89,9 @@ class _FeatureText:
             return None
         if not self._can_be_taken_back(agg, of):
             return None
-        self.fields = common_fields(self.types, of)
+        if of not in self.common:
+            self.common[of] = common_fields(self.types, of)
+        self.fields = self.common[of]
         field = None if agg in OF_EVENTS else self._aggregated(agg, of)
         per, entity = self._per(of)
         window = self._window(agg)
