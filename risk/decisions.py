@@ -117,6 +117,18 @@ class _Model(msgspec.Struct):
     version: str | None
     score: float | None
     top: Sequence[tuple[str, float]]
+    reasons: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+def model_reasons(top: Sequence[tuple[str, float]], reasons: Mapping[str, str]) -> list[str]:
+    """The public reasons of what raised the score most, each once; a cross gives those of both its inputs."""
+    found: dict[str, None] = {}
+    for label, adds in top:
+        for part in label.split(" x ") if adds > 0.0 else ():
+            code = reasons.get(part.partition(" (")[0])
+            if code is not None:
+                found[code] = None
+    return list(found)
 
 
 class _Source(msgspec.Struct):
@@ -175,8 +187,12 @@ _NO_BOUNDS, _NO_RULES = msgspec.Raw(b"{}"), msgspec.Raw(b"[]")
 class Writer:
     """Writes decisions and receipts under one rule set. A receipt is one struct, its unchanging parts are JSON already: one pass."""
 
-    def __init__(self, ruleset_hash: str, lists: Mapping[str, str], fragments: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, ruleset_hash: str, lists: Mapping[str, str], fragments: Mapping[str, bytes], reasons: Mapping[str, str] | None = None
+    ) -> None:
+        """``reasons``: the public reason of each of the model's inputs that has one."""
         self._ruleset = ruleset_hash
+        self._reasons = reasons or {}
         self._lists = msgspec.Raw(orjson.dumps(dict(lists)))
         self._fragments = fragments
         self._named: dict[tuple[str, ...], Callable[..., Any]] = {}
@@ -227,7 +243,7 @@ class Writer:
                 msgspec.Raw(event_json),
                 self._ruleset,
                 self._lists,
-                _Model(model_version, outcome.model_score, top),
+                _Model(model_version, outcome.model_score, top, model_reasons(top, self._reasons) if self._reasons else msgspec.UNSET),
                 self._values(outcome.names)(*outcome.values),
                 _NO_BOUNDS,
                 outcome.unknown,

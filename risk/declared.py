@@ -243,13 +243,20 @@ class ModelInput:
 
 @dataclass(frozen=True, slots=True)
 class ModelDecl:
-    """The ``model`` section: inputs in order, and a learner that learns (logistic) or a formula that is given (fixed)."""
+    """The ``model`` section: inputs in order, and a learner, or a formula that is given (fixed).
+
+    ``challengers``: learners that score beside it; ``crosses``: pairs of inputs that matter together, by name; ``reasons``: the public
+    reason of an input that raises the score.
+    """
 
     name: str
     inputs: tuple[ModelInput, ...]
-    learner: Literal["logistic", "fixed"]
+    learner: Literal["hybrid", "binned", "logistic", "fixed"]
     settings: Mapping[str, float] = field(default_factory=dict)
     bias: float = 0.0
     trains_on: tuple[str, ...] = ("claim", "police", "issuer", "chargeback", "review")
     decimals: int | None = None
     place: Place | None = None
+    challengers: tuple[str, ...] = ()
+    crosses: tuple[tuple[str, str], ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)

@@ -106,6 +106,7 @@ class Engine:
             ruleset.hash,
             {name: decl.version for name, decl in ruleset.lists.items()},
             {name: rule_fragment(rule) for name, rule in ruleset.rules.items()},
+            ruleset.model.reasons if ruleset.model is not None else None,
         )
         self._quota_roles = self._unique_quotas()
         # what a decision does to profiles: None where no feature counts decisions

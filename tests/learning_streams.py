@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 from risk.declared import ModelDecl, ModelInput
 from risk.learning import Entry, Known, Learner, Offer, Settled
@@ -20,6 +21,10 @@ INPUTS = (
 
 def model(**settings: float) -> ModelDecl:
     return ModelDecl("fraud", INPUTS, "logistic", settings=settings)
+
+
+def hybrid(*crosses: tuple[str, str], learner: Literal["hybrid", "binned"] = "hybrid", **settings: float) -> ModelDecl:
+    return ModelDecl("fraud", INPUTS, learner, settings={"refit_every": 300, **settings}, crosses=crosses)
 
 
 def drawn(rng: random.Random, fraud: bool = False) -> list[float | None]:

@@ -105,6 +105,14 @@ def test_flags_and_a_missing_model_are_told() -> None:
     assert told["model"] == {"version": None, "score": None, "top": []}
 
 
+def test_what_raised_the_score_is_told_as_reasons_that_a_customer_may_read() -> None:
+    writer = Writer("sha256:rules", {}, {}, {"n": "VELOCITY", "total": "UNUSUAL_AMOUNT", "hour": "UNUSUAL_TIME"})
+    top = [("n (log) x total", 1.2), ("total", 0.5), ("hour", -0.4), ("device", 0.3)]
+    found = outcome((), (), ruling=Ruling("challenge", 30, []))
+    raw = writer.receipt("pay_1", b"{}", found, ("payments", 3, 812), 1, 2, late=False, model_version="sha256:m", top=top)
+    assert json.loads(raw)["model"]["reasons"] == ["VELOCITY", "UNUSUAL_AMOUNT"]
+
+
 def test_nothing_fired_is_empty_lists() -> None:
     told = json.loads(receipt(outcome((), (), ruling=Ruling("approve", 0, []))))
     assert (told["rules"], told["would_be"], told["values"], told["reasons"], told["obligations"]) == ([], [], {}, [], [])

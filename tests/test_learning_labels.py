@@ -40,7 +40,8 @@ def test_a_higher_version_that_says_otherwise_is_a_corrective_step() -> None:
     assert high is not None and low is not None and low < high
     assert learner.quality()["corrections"] == 1
     assert learner.quality()["frauds"] == 0, "the example in the window takes the newest verdict"
-    assert learner.version().arrays["count"] == (2.0,) * len(learner.columns), "the scaler saw each payment once"
+    counts = learner.version().arrays["count"]
+    assert counts == (2.0,) * len(counts), "the scaler saw each payment once"
 
 
 def test_a_higher_version_that_says_the_same_teaches_nothing() -> None:

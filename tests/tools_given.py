@@ -109,7 +109,8 @@ def receipts_of(ruleset: RuleSet, payments: int, version: Version | None = None,
         outcome = engine.feed(event)
         if outcome is None:
             continue
-        top = version.top(outcome.inputs) if version is not None and outcome.inputs is not None else ()
+        judged = version is not None and outcome.inputs is not None and outcome.action != ruleset.policy.actions[0]
+        top = version.top(outcome.inputs) if judged else ()  # type: ignore[union-attr, arg-type]
         found.append(
             writer.receipt(
                 event.payment_id,  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """Online learning: inputs, versions, the learner, labels and quality. The public names of the package.
 
 Rule 1: nothing here reads a clock, a file or Kafka; randomness needs a seed argument.
-Rule 2: scoring (inputs, terms, version, scorer) never imports learning (logistic, labels, quality, learner, log) or River.
+Rule 2: scoring (inputs, terms, additive_terms, version, scorer) never imports what learns, River or NumPy.
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ from risk.learning.scorer import Score, scorer
 from risk.learning.version import Version, VersionError, fixed_version
 
 if TYPE_CHECKING:
-    from risk.learning.learner import SETTINGS, Learner, settings_of
+    from risk.learning.checks import Check
+    from risk.learning.contender import Contender, Scored
+    from risk.learning.learner import Learner
     from risk.learning.log import BadRecord, Entry, Known, Mark, Offer, Settled, apply, entries_of, label_record, offer_record, record
     from risk.learning.order import Ordered
+    from risk.learning.settings import SETTINGS, settings_of
 
 __all__ = [
     "SETTINGS",
     "BadRecord",
+    "Check",
+    "Contender",
     "Entry",
     "Inputs",
     "Known",
@@ -29,6 +34,7 @@ __all__ = [
     "Offer",
     "Ordered",
     "Score",
+    "Scored",
     "Settled",
     "Version",
     "VersionError",
@@ -46,7 +52,10 @@ __all__ = [
 
 _LATER = {
     "Ordered": "risk.learning.order",
-    **dict.fromkeys(("SETTINGS", "Learner", "settings_of"), "risk.learning.learner"),
+    "Check": "risk.learning.checks",
+    **dict.fromkeys(("Contender", "Scored"), "risk.learning.contender"),
+    "Learner": "risk.learning.learner",
+    **dict.fromkeys(("SETTINGS", "settings_of"), "risk.learning.settings"),
     **dict.fromkeys(
         ("BadRecord", "Entry", "Known", "Mark", "Offer", "Settled", "apply", "entries_of", "label_record", "offer_record", "record"),
         "risk.learning.log",

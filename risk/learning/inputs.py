@@ -33,6 +33,8 @@ KEPT_TEXT_MAX = 64
 ADDING = frozenset({"number", "log", "missing", "saturating"})
 """Encodings that are one column: what a ``fixed`` model may weigh."""
 ENCODINGS = ADDING | {"category", "hour"}
+TURN = 2.0 * math.pi / 24.0
+"""Of an hour, on the circle of a day."""
 NUMERIC = frozenset({"int", "number", "bool", "time", "duration", "money"})
 
 
@@ -267,3 +269,20 @@ def careful_inputs(codings: Sequence[Coding], sources: Sequence[Source | None]) 
         return [None if get is None else encode_value(c, get(e, v)) for c, get in zip(codings, getters, strict=True)]
 
     return encode
+
+
+def expansion_of(codings: Sequence[Coding]) -> Callable[[Sequence[float | None]], dict[str, float]]:
+    """The function x -> {column: number} that River learns from; columns of a missing input are left out."""
+    lines = ["c = {}"]
+    for i, coding in enumerate(codings):
+        names = coding.columns
+        lines += [f"a = x[{i}]", "if a is not None:"]
+        if coding.encoding == "hour":
+            lines += [f"    c[{names[0]!r}] = sin(a * TURN)", f"    c[{names[1]!r}] = cos(a * TURN)"]
+        elif coding.encoding == "category":
+            lines += [f"    c.update(ZEROS_{i})", f"    c[NAMES_{i}[int(a)]] = 1.0"]
+        else:
+            lines += [f"    c[{names[0]!r}] = a"]
+    tables: dict[str, Any] = {f"ZEROS_{i}": dict.fromkeys(c.columns, 0.0) for i, c in enumerate(codings)}
+    tables |= {f"NAMES_{i}": c.columns for i, c in enumerate(codings)}
+    return compiled("expand", [*lines, "return c"], "x", {**tables, "sin": math.sin, "cos": math.cos, "TURN": TURN})

@@ -61,7 +61,7 @@ class Held:
         self.taught: bool | None = None
         self.presumed = False
         self.example: Any = None
-        """The scored example in the quality window, for corrections."""
+        """What was said of it before it was learned (``learner.Shown``), for corrections."""
 
     def read(self, x: Sequence[float | None]) -> None:
         """What its decision read."""

@@ -1,96 +1,78 @@
-"""The one learner of a group: payments and labels in, lessons learned, versions out.
+"""The one learner of a group: payments and labels in, lessons learned, versions out. In it champion, baseline and challengers.
 
-Rule 1: all that it is follows from the sequence of ``offer``, ``settle`` and ``label`` calls. The same sequence gives the same
-versions, with the same hashes, in any process: so the learn log, in its order, is the learner's state, and nothing else is saved.
-Rule 2: scored before learned. The score that quality is measured by is made before the example is learned.
-Rule 3: a version that fails its checks is not published, and ``unfit`` says why.
+Rule 1: all that it is follows from the sequence of ``offer``, ``settle``, ``label`` and ``promote`` calls. The same sequence gives the
+same versions, with the same hashes, in any process: so the learn log, in its order, is the learner's state, and nothing else is saved.
+Rule 2: scored before learned. Every contender scores a payment when it is offered, before anything that it brings due is learned.
+Rule 3: a version that fails its checks is not published, and ``checked`` says why.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from array import array
+from collections import Counter
+from collections.abc import Sequence
 
 from risk.declared import ModelDecl
-from risk.learning.inputs import Coding, ModelError, codings_of, compiled, signature_of
-from risk.learning.labels import HORIZONS, Label, Ledger, Lesson
-from risk.learning.logistic import OnlineLogistic
-from risk.learning.quality import Window
-from risk.learning.terms import TURN
+from risk.learning.checks import Check, Trial, checked
+from risk.learning.contender import Contender, Scored
+from risk.learning.estimators import BASELINE
+from risk.learning.inputs import ModelError, codings_of, signature_of
+from risk.learning.labels import HORIZONS, Held, Label, Ledger, Lesson
+from risk.learning.quality import Example, Window
+from risk.learning.settings import SETTINGS, settings_of
 from risk.learning.version import Version, VersionError
 
+__all__ = ["SETTINGS", "Learner", "settings_of"]
+
 DAY_MS = 86_400_000
-NEWEST = 200
-"""Payments that a new version is tried on before it is published."""
-TRIGONOMETRY: Mapping[str, Any] = {"sin": math.sin, "cos": math.cos, "TURN": TURN}
 
 
-class Setting(NamedTuple):
-    """Default, bounds and meaning of one of the model's ``settings``."""
+class Shown:
+    """What the contenders said of one payment when it was offered, and the examples that became of it."""
 
-    default: float
-    low: float
-    high: float
-    meaning: str
+    __slots__ = ("examples", "said")
 
+    def __init__(self, said: Sequence[Scored]) -> None:
+        self.said = array("d", [number for scored in said for number in scored])
+        self.examples: tuple[Example, ...] = ()
 
-SETTINGS: Mapping[str, Setting] = {
-    "rate": Setting(0.01, 0.0, 10.0, "learning rate of the weights"),
-    "intercept_rate": Setting(0.01, 0.0, 10.0, "learning rate of the intercept"),
-    "l2": Setting(0.0, 0.0, 1.0, "pull of the weights towards 0"),
-    "clip": Setting(5.0, 1.0, 1_000.0, "deviations at which a standardised input is cut"),
-    "publish_every": Setting(500, 1, 10_000_000, "lessons from one version to the next"),
-    "presume_after_days": Setting(7.0, 0.0, 400.0, "days after which a payment let through is presumed legitimate; 0: never"),
-    "balance_horizon_days": Setting(45.0, 0.001, 400.0, "so long a verdict on a payment from balance is waited for"),
-    "card_horizon_days": Setting(120.0, 0.001, 400.0, "so long a verdict on a payment by card is waited for"),
-    "default_horizon_days": Setting(60.0, 0.001, 400.0, "so long a verdict on a credit-funded order is waited for"),
-    "review_weight": Setting(1.0, 1.0, 20.0, "payments that an analyst's verdict stands for: 1/P(reviewed)"),
-    "pending": Setting(200_000, 1, 10_000_000, "payments kept for their labels"),
-    "waiting": Setting(20_000, 1, 10_000_000, "labels kept for their payments"),
-    "mean_score_max": Setting(0.1, 0.0, 1.0, "a version that scores the newest payments higher than this on average is not published"),
-    "window": Setting(10_000, 10, 1_000_000, "newest lessons that quality is measured over"),
-}
-
-
-def settings_of(model: ModelDecl) -> dict[str, float]:
-    """All settings, defaults filled in. Raises ModelError for an unknown name or a value out of bounds."""
-    for name, value in model.settings.items():
-        if name not in SETTINGS:
-            raise ModelError(f"model.settings: unknown setting {name!r}; known are {', '.join(sorted(SETTINGS))}")
-        if not SETTINGS[name].low <= value <= SETTINGS[name].high:
-            raise ModelError(f"model.settings: {name} is {value}; from {SETTINGS[name].low} to {SETTINGS[name].high} expected")
-    return {name: float(model.settings.get(name, setting.default)) for name, setting in SETTINGS.items()}
+    def of(self, place: int) -> Scored:
+        """Of the contender that stands at this place."""
+        return Scored(self.said[2 * place], self.said[2 * place + 1])
 
 
 class Learner:
-    """Learns a ``logistic`` model from labels. Raises ModelError for a model that does not learn."""
+    """Learns a declared model from labels. Raises ModelError for a model that does not learn."""
 
     def __init__(self, model: ModelDecl) -> None:
-        if model.learner != "logistic":
+        if model.learner == "fixed":
             raise ModelError(f"model {model.name}: a `{model.learner}` model does not learn")
         settings = settings_of(model)
         self.model = model
         self.signature = signature_of(model)
         self.codings = codings_of(model)
-        self.columns = tuple(column for coding in self.codings for column in coding.columns)
-        self.logistic = OnlineLogistic(settings["rate"], settings["intercept_rate"], settings["l2"], settings["clip"])
+        names = dict.fromkeys((model.learner, BASELINE, *model.challengers))
+        self.contenders = {name: Contender(name, model) for name in names}
+        """By name: the declared learner, the baseline, and the declared challengers."""
+        self.champion: str = model.learner
         presume = round(settings["presume_after_days"] * DAY_MS)
         horizons = [round(settings[f"{name}_horizon_days"] * DAY_MS) for name in HORIZONS]
         self.ledger = Ledger(
             model.trains_on, int(settings["pending"]), int(settings["waiting"]), presume or None, horizons, settings["review_weight"]
         )
-        self.window = Window(int(settings["window"]))
+        self.trial = Trial(int(settings["window"]))
         self.mean_score_max = settings["mean_score_max"]
+        self.baseline_margin = settings["baseline_margin"]
         self.publish_every = int(settings["publish_every"])
         self.lessons = 0
         self.published = 0
-        self.refused = 0
-        self.unfit: str | None = None
-        """Why the newest candidate was not published; None when it was."""
+        self.refusals: Counter[str] = Counter()
+        """Versions that failed their checks, by reason."""
+        self.checked: Check | None = None
+        """What became of the newest candidate."""
         self._ready: Version | None = None
-        self._expand = expansion_of(self.codings)
+
+    # -------------------------------------------------------------------------------------------------------------------- what it is told
 
     def offer(
         self, payment_id: str, x: Sequence[float | None], decided_ms: int, let_through: bool, propensity: float = 1.0, horizon: int = 0
@@ -102,7 +84,11 @@ class Learner:
         """
         if len(x) != len(self.codings):
             raise ValueError(f"{len(x)} inputs offered, {len(self.codings)} expected")
-        self._learn(self.ledger.offer(payment_id, x, decided_ms, let_through, propensity, horizon))
+        lessons = self.ledger.offer(payment_id, x, decided_ms, let_through, propensity, horizon)
+        held = self.ledger.held.get(payment_id)
+        if held is not None and (held.example is None or held.taught is None):
+            self._score_offer(held)
+        self._learn(lessons)
 
     def advance(self, now_ms: int, at_most: int | None = None) -> bool:
         """It is so late in the stream: what is presumed by now, and what is no longer waited for. Whether there is more, at a time."""
@@ -117,41 +103,73 @@ class Learner:
         """What became known of a payment. Learned at once; before its payment, it waits."""
         self._learn(self.ledger.label(Label(payment_id, verdict, kind, version, known_ms)))
 
+    def promote(self, name: str) -> None:
+        """Another contender is the champion from now on. Raises ModelError for one that is none, or that has no version."""
+        found = self.contenders.get(name)
+        if found is None:
+            raise ModelError(f"{name!r} is no contender; there are {', '.join(self.contenders)}")
+        if not found.has_version_form:
+            raise ModelError(f"{name!r} has no form that could be a version: it can only be compared")
+        self.champion = name
+
+    # -------------------------------------------------------------------------------------------------------------------------- learning
+
+    def _score_offer(self, held: Held) -> None:
+        x = held.inputs()
+        held.example = Shown([contender.score(x) for contender in self.contenders.values()])
+
     def _learn(self, lessons: Sequence[Lesson]) -> None:
         for lesson in lessons:
-            held = lesson.payment
-            columns = self._expand(held.inputs())
+            held, fraud = lesson.payment, lesson.fraud
+            x, shown = held.inputs(), held.example
             if lesson.correction:
-                self.logistic.correct_one(columns, lesson.fraud, lesson.weight)
-                held.example.fraud = lesson.fraud
+                for i, contender in enumerate(self.contenders.values()):
+                    contender.correct(x, shown.of(i), fraud, lesson.weight, let_through=held.let_through)
+                    shown.examples[i].fraud = fraud
             else:
-                held.example = self.window.add(self.logistic.predict_proba_one(columns)[True], lesson.fraud)
-                self.logistic.learn_one(columns, lesson.fraud, w=lesson.weight)
+                shown.examples = tuple(
+                    contender.learn(held.payment_id, x, shown.of(i), fraud, lesson.weight, let_through=held.let_through)
+                    for i, contender in enumerate(self.contenders.values())
+                )
+                self.trial.add(held)
             self.lessons += 1
             if self.lessons % self.publish_every == 0:
                 self._make_ready()
 
-    def _make_ready(self) -> None:
-        try:
-            version = self.version()
-        except VersionError as error:
-            self.unfit = str(error)
-        else:
-            self.unfit = self._misfit(version)
-        if self.unfit is None:
-            self._ready = version
-        else:
-            self.refused += 1
+    def scores(self, payment_id: str) -> dict[str, Scored] | None:
+        """What each contender said of a payment when it was offered; None for one that is not held."""
+        held = self.ledger.held.get(payment_id)
+        return None if held is None else {name: held.example.of(i) for i, name in enumerate(self.contenders)}
 
-    def _misfit(self, version: Version) -> str | None:
-        """Why a version must not score, or None. Labels come for frauds first: until payments are presumed legitimate, a model that
-        learns from nothing else takes most payments for fraud."""
-        newest = itertools.islice(reversed(self.ledger.held.values()), NEWEST)
-        scores = [s for s in (version.score(held.inputs()) for held in newest) if s is not None]
-        mean = math.fsum(scores) / len(scores) if scores else 0.0
-        if mean > self.mean_score_max:
-            return f"the newest {len(scores)} payments score {mean:.3f} on average; at most {self.mean_score_max:g} expected"
-        return None
+    # ------------------------------------------------------------------------------------------------------------------------- publishing
+
+    def _make_ready(self) -> None:
+        for contender in self.contenders.values():
+            contender.calibrator.fit()
+        candidate: Version | VersionError
+        try:
+            candidate = self.version()
+        except VersionError as error:
+            candidate = error
+        precisions = None
+        if self.champion != BASELINE:
+            precisions = self.trial.precisions(list(self.contenders), self.champion, BASELINE)
+        newest = reversed(self.ledger.held.values())
+        self.checked = checked(candidate, newest, self.mean_score_max, precisions, self.baseline_margin)
+        if self.checked.reason is None and isinstance(candidate, Version):
+            self._ready = candidate
+        else:
+            self.refusals[self.checked.reason or ""] += 1
+
+    @property
+    def unfit(self) -> str | None:
+        """Why the newest candidate was not published; None when it was."""
+        return None if self.checked is None or self.checked.reason is None else self.checked.detail
+
+    @property
+    def refused(self) -> int:
+        """Versions that failed their checks."""
+        return self.refusals.total()
 
     def due(self) -> bool:
         """Whether a version waits to be published: one is made at every ``publish_every``-th lesson, exactly."""
@@ -164,19 +182,32 @@ class Learner:
         return ready
 
     def version(self) -> Version:
-        """The model as it is now. Raises VersionError where it is not fit to score."""
-        return Version("logistic", self.model.name, self.codings, self.logistic.arrays(self.columns), self.model.decimals)
+        """The champion as it is now. Raises VersionError where it is not fit to score."""
+        version = self.contenders[self.champion].version()
+        assert version is not None  # a champion has such a form
+        return version
+
+    # ---------------------------------------------------------------------------------------------------------------------------- quality
+
+    @property
+    def window(self) -> Window:
+        """The champion's newest scores and verdicts."""
+        return self.contenders[self.champion].window
 
     def quality(self) -> dict[str, float | int | None]:
-        """Prequential measures over the newest lessons, what was learned and what was left out, by name."""
+        """Prequential measures of the champion over the newest lessons, what was learned and what was left out, by name."""
         return {
-            **self.window.measures(),
+            **self.contenders[self.champion].measures(),
             "lessons": self.lessons,
             "pending": len(self.ledger.held),
             "waiting": len(self.ledger.waiting),
             "versions_refused": self.refused,
             **{name: self.ledger.counts[name] for name in COUNTED},
         }
+
+    def evidence(self) -> dict[str, dict[str, float | int | None]]:
+        """Prequential measures of every contender, over the same payments."""
+        return {name: contender.measures() for name, contender in self.contenders.items()}
 
 
 COUNTED = (
@@ -186,20 +217,3 @@ COUNTED = (
     "offers_of_another_model", "settlements_unknown", "pending_dropped", "taught_dropped", "waiting_dropped",
 )  # fmt: skip
 """What the ledger counts; all are in ``quality``."""
-
-
-def expansion_of(codings: Sequence[Coding]) -> Callable[[Sequence[float | None]], dict[str, float]]:
-    """The function x -> {column: number} that River learns from; columns of a missing input are left out."""
-    lines = ["c = {}"]
-    for i, coding in enumerate(codings):
-        names = coding.columns
-        lines += [f"a = x[{i}]", "if a is not None:"]
-        if coding.encoding == "hour":
-            lines += [f"    c[{names[0]!r}] = sin(a * TURN)", f"    c[{names[1]!r}] = cos(a * TURN)"]
-        elif coding.encoding == "category":
-            lines += [f"    c.update(ZEROS_{i})", f"    c[NAMES_{i}[int(a)]] = 1.0"]
-        else:
-            lines += [f"    c[{names[0]!r}] = a"]
-    tables: dict[str, Any] = {f"ZEROS_{i}": dict.fromkeys(c.columns, 0.0) for i, c in enumerate(codings)}
-    tables |= {f"NAMES_{i}": c.columns for i, c in enumerate(codings)}
-    return compiled("expand", [*lines, "return c"], "x", {**tables, **TRIGONOMETRY})

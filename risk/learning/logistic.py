@@ -14,7 +14,7 @@ from typing import Any
 
 from river import base, compose, linear_model, optim, preprocessing
 
-from risk.learning.terms import Arrays
+from risk.learning.additive_terms import Arrays
 
 
 class Cut(base.Transformer):
@@ -79,6 +79,11 @@ class OnlineLogistic(base.Classifier):
             scaler.learn_one(x)
             weights.learn_one(cut.transform_one(scaler.transform_one(x)), bool(y), w=w)
         self.learned += 1
+
+    def margin_one(self, x: dict[Any, float]) -> float:
+        """Log-odds of True."""
+        scaler, cut, weights = self.pipeline.steps.values()
+        return float(weights._raw_dot_one(cut.transform_one(scaler.transform_one(x))))
 
     def correct_one(self, x: dict[Any, float], y: Any, w: float = 1.0) -> None:
         """A step towards another verdict on an example learned before: the scaler has seen it already."""

@@ -13,20 +13,28 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from risk.learning.inputs import Coding
+from risk.learning.additive_terms import Arrays, Cross, additive_terms
+from risk.learning.inputs import TURN, Coding
 
-Arrays = Mapping[str, Sequence[float]]
-
+_ADDITIVE = {
+    "intercept": "one", "learned": "one", "edge_count": "input", "edge": "counted", "weight": "counted",
+    "slope": "input", "mean": "input", "low": "input", "high": "input",
+    "pair": "counted", "coarse_count": "input", "coarse_edge": "counted", "cell": "counted",
+}  # fmt: skip
 SHAPES: Mapping[str, Mapping[str, str]] = {
     "fixed": {"bias": "one", "weight": "input"},
     "logistic": {
         "intercept": "one", "clip": "one", "learned": "one",
         "count": "column", "mean": "column", "var": "column", "weight": "column",
     },
+    "hybrid": _ADDITIVE,
+    "binned": _ADDITIVE,
 }  # fmt: skip
-"""The arrays of each kind of version, and what they are as long as."""
+"""The arrays of each kind of version, and what they are as long as; ``counted``: as other arrays of it say.
 
-TURN = 2.0 * math.pi / 24.0
+One that learns may also have ``calibration``: what is added to the log-odds for the sampling, then slope and offset of what leaves.
+"""
+UNCALIBRATED = (0.0, 1.0, 0.0)
 
 
 class Term(Protocol):
@@ -111,28 +119,40 @@ class Table(NamedTuple):
         return {f"T{tag}": self.adds}
 
 
-def bias_of(kind: str, arrays: Arrays) -> float:
-    """The log-odds when every input stands at its mean. Raises KeyError for an unknown kind."""
-    (bias,) = arrays[{"fixed": "bias", "logistic": "intercept"}[kind]]
-    return bias
+class Terms(NamedTuple):
+    """What a version adds up: the bias, a term for each input, and the crosses. Calibrated."""
+
+    bias: float
+    inputs: tuple[Term, ...]
+    crosses: tuple[Cross, ...]
 
 
-def terms_of(kind: str, codings: Sequence[Coding], arrays: Arrays) -> tuple[Term, ...]:
-    """One term for each input. Raises ValueError where the arrays are not those of ``SHAPES``."""
+def terms_of(kind: str, codings: Sequence[Coding], arrays: Arrays) -> Terms:
+    """Raises ValueError where the arrays are not those of ``SHAPES``, KeyError for an unknown kind."""
+    shapes = SHAPES[kind]
     lengths = {"one": 1, "input": len(codings), "column": len([c for coding in codings for c in coding.columns])}
-    found = {name: len(values) for name, values in arrays.items()}
-    wanted = {name: lengths[of] for name, of in SHAPES[kind].items()}
-    if found != wanted:
+    found = {name: len(values) for name, values in arrays.items() if shapes.get(name) != "counted"}
+    wanted = {name: lengths[of] for name, of in shapes.items() if of != "counted"}
+    if kind != "fixed" and "calibration" in found:
+        wanted["calibration"] = len(UNCALIBRATED)
+    if found != wanted or not shapes.keys() <= arrays.keys():
         raise ValueError(f"array lengths {found}, expected {wanted}")
     if kind == "fixed":
-        return tuple(Plain(w) for w in arrays["weight"])
+        return Terms(arrays["bias"][0], tuple(Plain(w) for w in arrays["weight"]), ())
+    shift, slope, offset = arrays.get("calibration", UNCALIBRATED)
+    if not slope > 0.0:
+        raise ValueError(f"the slope of the calibration is {slope:g}; above 0 expected")
+    bias = slope * (arrays["intercept"][0] + shift) + offset
+    if kind != "logistic":
+        inputs, crosses = additive_terms(codings, arrays, slope)
+        return Terms(bias, inputs, crosses)
     terms: list[Term] = []
     at = 0
     for coding in codings:
         width = len(coding.columns)
-        terms.append(_learned_term(coding, [_column(arrays, i) for i in range(at, at + width)]))
+        terms.append(_learned_term(coding, [_column(arrays, i, slope) for i in range(at, at + width)]))
         at += width
-    return tuple(terms)
+    return Terms(bias, tuple(terms), ())
 
 
 def _learned_term(coding: Coding, columns: Sequence[Column]) -> Term:
@@ -150,9 +170,9 @@ def _together(columns: Sequence[Column], hot: int) -> float:
     return total
 
 
-def _column(arrays: Arrays, i: int) -> Column:
+def _column(arrays: Arrays, i: int, scale: float) -> Column:
     var, mean, (clip,) = arrays["var"][i], arrays["mean"][i], arrays["clip"]
     if not var > 0.0:
         return Column(0.0, mean, mean, mean)
     deviation = var**0.5
-    return Column(arrays["weight"][i] / deviation, mean, mean - clip * deviation, mean + clip * deviation)
+    return Column(scale * arrays["weight"][i] / deviation, mean, mean - clip * deviation, mean + clip * deviation)

@@ -2,24 +2,29 @@
 
 Rule 1: a version is named arrays of finite floats in canonical msgpack. No pickle: unpickling runs code.
 Rule 2: its score is one sum, from left to right in the order of the declared inputs, by generated code. The same version gives the same
-score, to the last bit, in any process. A missing input adds 0 (it stands at its mean); a score that cannot be made is None, never 0.
+score, to the last bit, in any process. A missing input adds 0 (what the input adds on average); a score that cannot be made is None,
+never 0.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from risk.declared import ModelDecl
+from risk.learning.additive_terms import Arrays
 from risk.learning.inputs import ADDING, BUCKETS_MAX, ENCODINGS, Coding, ModelError, codings_of, compiled, labels_of
-from risk.learning.terms import Arrays, bias_of, terms_of
+from risk.learning.terms import SHAPES, terms_of
 
 FORMAT = 1
 BYTES_MAX = 4_000_000
+LEARNED = tuple(kind for kind in SHAPES if kind != "fixed")
+"""Kinds of versions that a model that learns may be scored by: its champion may change."""
 
 
 class VersionError(ValueError):
@@ -51,11 +56,13 @@ class Version:
             if not all(map(math.isfinite, values)):
                 raise VersionError(f"{name} holds a number that is not finite")
         try:
-            self.bias = bias_of(kind, self.arrays)
-            self.terms = terms_of(kind, self.inputs, self.arrays)
+            self.bias, self.terms, self.crosses = terms_of(kind, self.inputs, self.arrays)
         except (KeyError, ModelError, ValueError, OverflowError) as error:
             raise VersionError(f"arrays of a {kind} model do not fit its inputs: {error}") from error
-        self.labels = labels_of(self.inputs)
+        if not math.isfinite(self.bias):
+            raise VersionError("the bias is not finite")
+        names = labels_of(self.inputs)
+        self.labels = (*names, *(f"{names[cross.a]} x {names[cross.b]}" for cross in self.crosses))
         named = {name: list(values) for name, values in self.arrays.items()}
         self._bytes = msgspec.msgpack.encode(_Packed(FORMAT, kind, model, self.inputs, decimals, named))
         self.hash = "sha256:" + hashlib.sha256(self._bytes).hexdigest()
@@ -92,7 +99,8 @@ class Version:
 
     def fits(self, model: ModelDecl) -> bool:
         """Whether this version reads what the model declares; one that does not must not score its payments."""
-        return self.kind == model.learner and self.model == model.name and self.inputs == codings_of(model)
+        kinds = ("fixed",) if model.learner == "fixed" else LEARNED
+        return self.kind in kinds and self.model == model.name and self.inputs == codings_of(model)
 
     def score(self, x: Sequence[float | None]) -> float | None:
         """Probability of fraud; None when no input is present or the sum is not a number."""
@@ -111,23 +119,31 @@ class Version:
         lines = ["z = BIAS"]
         for i, term in enumerate(self.terms):
             lines += term.lines(f"x{i}", str(i))
+        for c, cross in enumerate(self.crosses):
+            lines += cross.lines(f"c{c}")
         nothing = " and ".join(f"x{i} is None" for i in range(len(self.inputs))) or "True"
         rounded = "" if self.decimals is None else f"s = s if s is None else round(s, {self.decimals})"
         return [*lines, f"s = None if {nothing} else logistic(z)", *([rounded] if rounded else [])]
 
     def score_names(self) -> dict[str, Any]:
         """What the names in ``score_lines`` stand for."""
-        names: dict[str, Any] = {"logistic": logistic, "sin": math.sin, "cos": math.cos, "BIAS": self.bias}
+        names: dict[str, Any] = {"logistic": logistic, "sin": math.sin, "cos": math.cos, "bisect": bisect_right, "BIAS": self.bias}
         for i, term in enumerate(self.terms):
             names |= term.constants(str(i))
+        for c, cross in enumerate(self.crosses):
+            names |= cross.constants(f"c{c}")
         return names
 
     def contributions(self, x: Sequence[float | None]) -> list[float]:
-        """What each input adds to the log-odds: exact, 0 for a missing one."""
-        return [0.0 if value is None or value != value else term.value(value) for term, value in zip(self.terms, x, strict=True)]
+        """What each input, then each cross, adds to the log-odds: exact, 0 for a missing one."""
+        adds = [0.0 if value is None or value != value else term.value(value) for term, value in zip(self.terms, x, strict=True)]
+        for cross in self.crosses:
+            a, b = x[cross.a], x[cross.b]
+            adds.append(0.0 if a is None or b is None or a != a or b != b else cross.value(a, b))
+        return adds
 
     def top(self, x: Sequence[float | None], n: int = 3) -> list[tuple[str, float]]:
-        """The ``n`` inputs that move the score most, either way, with what they add to the log-odds."""
+        """The ``n`` inputs and crosses that move the score most, either way, with what they add to the log-odds."""
         ranked = sorted(zip(self.labels, self.contributions(x), strict=True), key=lambda pair: -abs(pair[1]))
         return [(name, round(c, 6)) for name, c in ranked[:n] if c != 0.0]
 

@@ -21,6 +21,7 @@ from risk.language.sections.events import EVENT_KEYS, FIELD_KEYS
 from risk.language.sections.features import AGGREGATES, FEATURE_KEYS, OF_EVENTS
 from risk.language.sections.lists import ENTRY_KEYS, LIST_KEYS
 from risk.language.sections.model import ENCODINGS, INPUT_KEYS, MODEL_KEYS
+from risk.language.sections.model_learner import CHALLENGERS, LEARNERS
 from risk.language.sections.overrides import OVERRIDE_KEYS, OVERRIDE_MODES
 from risk.language.sections.policy import PICKS, POLICY_KEYS
 from risk.language.sections.rules import MODES, OBLIGATIONS, REPORTS, RULE_KEYS, SEVERITIES
@@ -289,10 +290,16 @@ class _Made:
         readable = [*self.fields, *(self.ruleset.features if self.ruleset is not None else ())]
         known = {"read": self._names(readable), "as": one_of(ENCODINGS), "buckets": WHOLE, "half": {"type": ["number", "string"]}}
         inputs: Schema = {"type": "array", "items": mapping(INPUT_KEYS, known, required=("read", "as"))}
-        return mapping(
-            MODEL_KEYS,
-            {"learner": one_of(("logistic", "fixed")), "settings": {"type": "object"}, "trains_on": one_or_more(TEXT), "inputs": inputs},
-        )
+        keys: dict[str, Schema] = {
+            "learner": one_of(LEARNERS),
+            "challengers": one_or_more(one_of(CHALLENGERS)),
+            "settings": {"type": "object"},
+            "trains_on": one_or_more(TEXT),
+            "inputs": inputs,
+            "crosses": {"type": "array", "items": {"type": "array", "items": TEXT}},
+            "reasons": {"type": "object", "additionalProperties": TEXT},
+        }
+        return mapping(MODEL_KEYS, keys)
 
     def duty(self) -> Schema:
         known: dict[str, Schema] = {"kind": one_of(DUTY_KINDS), "evidence": one_or_more(one_of(EVIDENCE)), "effective": DATE}

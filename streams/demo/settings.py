@@ -59,9 +59,9 @@ def faster_rules(rules: Path, copy: Path) -> Path:
     for inside, content in rule_files(rules):
         target = copy / inside
         target.parent.mkdir(parents=True, exist_ok=True)
-        whole: Any = yaml.safe_load(content) if b"learner: logistic" in content else None
+        whole: Any = yaml.safe_load(content) if b"learner:" in content else None
         model = whole.get("model") if isinstance(whole, dict) else None
-        if isinstance(model, dict) and model.get("learner") == "logistic":
+        if isinstance(model, dict) and model.get("learner") != "fixed":
             model["settings"] = {**(model.get("settings") or {}), **FASTER}
             content = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True).encode()
             changed = True

@@ -6,16 +6,19 @@ Inputs are fields of the events that are decided (an event that lacks one has it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 from risk.declared import EventType, Feature, FieldType, ModelDecl, ModelInput
 from risk.language.problems import did_you_mean, nearest, one_of
 from risk.language.sections.keys import Keys, as_block, number
+from risk.language.sections.model_learner import CROSS_BINS, challengers_of, crosses_of, learner_of, reasons_of
 from risk.language.sections.policy import is_zone
 from risk.language.source import Block, Items, Node, Problems, Scalar
 from risk.language.values import described
 
-MODEL_KEYS = ("name", "learner", "bias", "decimals", "settings", "trains_on", "inputs", "about")
+MODEL_KEYS = (
+    "name", "learner", "challengers", "bias", "decimals", "settings", "trains_on", "inputs", "crosses", "reasons", "about",
+)  # fmt: skip
 INPUT_KEYS = ("read", "as", "half", "buckets", "zone", "weight", "about")
 ENCODINGS: tuple[str, ...] = get_args(get_type_hints(ModelInput)["encoding"])
 NUMERIC = ("int", "number", "bool", "time", "duration", "money")  # a time is read as its age
@@ -33,10 +36,19 @@ BUCKETS_MAX = 1_024
 NOT_WEIGHED = ("category", "hour")
 """Encodings that are several columns: a fixed model has one weight for an input."""
 MODEL_SETTINGS: Mapping[str, tuple[float, float]] = {
+    "step": (0.0, 10.0),
+    "line_step": (0.0, 10.0),
+    "bins": (2, 256),
+    "cross_bins": (2, 64),
+    "refit_every": (64, 10_000_000),
+    "keep": (0.001, 1.0),
+    "challenger_keep": (0.001, 1.0),
+    "seed": (0, 2**31 - 1),
     "rate": (0.0, 10.0),
     "intercept_rate": (0.0, 10.0),
     "l2": (0.0, 1.0),
     "clip": (1.0, 1_000.0),
+    "calibration_memory": (100, 100_000_000),
     "publish_every": (1, 10_000_000),
     "presume_after_days": (0.0, 400.0),
     "balance_horizon_days": (0.001, 400.0),
@@ -46,6 +58,7 @@ MODEL_SETTINGS: Mapping[str, tuple[float, float]] = {
     "pending": (1, 10_000_000),
     "waiting": (1, 10_000_000),
     "mean_score_max": (0.0, 1.0),
+    "baseline_margin": (0.0, 1.0),
     "window": (10, 1_000_000),
 }
 """Settings of a model that learns, and their bounds; a test holds them against those of `risk.learning`, which uses them."""
@@ -62,22 +75,25 @@ def read_model(
     block = Block(first.file, {key.text: (key, node) for key, node in entries}, first.start, first.end)
     keys = Keys(block, "the model", MODEL_KEYS, problems)
     keys.require("inputs", at=first)
-    learner = cast('Literal["logistic", "fixed"]', keys.word("learner", ("logistic", "fixed"), "logistic", "E440"))
-    meant = learner if keys.text("learner", learner) == learner else ""  # of a learner that is none, nothing more is said
+    learner, known = learner_of(keys, problems)
+    meant = learner if known else ""  # of a learner that is none, nothing more is said
     inputs = _inputs(keys, meant, types, features, problems)
     settings = _settings(keys, problems)
-    if meant == "logistic" and "bias" in keys:
+    if meant not in ("fixed", "") and "bias" in keys:
         problems.error("E440", block.key("bias"), "`bias` is for a fixed model; one that learns finds its own")
     kinds = _trains_on(keys, types, problems)
     model = ModelDecl(
         name=keys.text("name") or "model",
         inputs=inputs,
-        learner=learner,
+        learner=cast("Any", learner),
         settings=settings,
         bias=keys.number("bias", 0.0) or 0.0,
         **({"trains_on": kinds} if kinds else {}),
         decimals=keys.whole("decimals", 0, DECIMALS_MAX) if "decimals" in keys else None,
         place=first.place,
+        challengers=challengers_of(keys, meant, problems),
+        crosses=crosses_of(keys, meant, inputs, int(settings.get("cross_bins", CROSS_BINS)), problems),
+        reasons=reasons_of(keys, inputs, problems),
     )
     return model if problems.errors == before else None
 
@@ -173,7 +189,7 @@ def _input(block: Block, learner: str, readable: Mapping[str, list[FieldType]], 
     elif learner == "fixed" and encoding.text in NOT_WEIGHED:
         told = f"a fixed model cannot weigh an input read as {encoding.text}: it becomes several numbers"
         problems.error("E441", encoding, told, f"read it as {one_of(each for each in ENCODINGS if each not in NOT_WEIGHED)}")
-    if learner == "logistic" and "weight" in keys:
+    if learner not in ("fixed", "") and "weight" in keys:
         problems.error("E441", block.key("weight"), "`weight` is for a fixed model; one that learns finds its own")
     needed = NEEDS.get(encoding.text)
     for setting in ("half", "buckets", "zone"):
