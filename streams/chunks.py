@@ -72,7 +72,7 @@ def epoch_in(key: bytes) -> int:
     """The epoch that a changelog key carries; 0 where it carries none."""
     if key[:1] == b"c":
         return int(TAIL.unpack(key[-8:])[1])
-    return int.from_bytes(key[1:5], "big") if key[:1] in (MARKER, b"s") else 0
+    return int.from_bytes(key[1:5], "big") if key[:1] in (MARKER, b"s", b"l") else 0
 
 
 def array_of(count: int, payload: bytes | bytearray) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from risk.decisions import Outcome
 from risk.declared import Rule
+from streams.labelling import HOWS
 from streams.lane import Written
 from streams.metrics import Metrics
 from streams.store import Store
@@ -103,4 +104,7 @@ def measure(worker: Worker) -> None:
     metrics.set("risk_extra_fields_total", worker.engine.schema.extra_fields)
     metrics.set("risk_touches_total", worker.touched_locally, "local")
     metrics.set("risk_touches_total", worker.touched_remotely, "remote")
+    for how in HOWS if worker.engine.labels is not None else ():
+        counts = [shard.ledger.labelling.counts[how] for shard in worker.shards.values() if shard.ledger.labelling is not None]
+        metrics.set("risk_labels_joined_total", sum(counts), how)
     worker.learning.measure()

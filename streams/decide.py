@@ -16,7 +16,7 @@ from streams.counting import count_decision
 from streams.lane import Written
 from streams.pending import Waiting
 from streams.source import Item, Source
-from streams.touching import remember_decision
+from streams.touching import remember_decision, remember_labelled
 from streams.wire import partition_of
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def decide(
         told = partial(_refused, worker, shard, source, item.offset, plan, event, tid)
     shard.out.append(Written(record.key, receipt, decision, headers, source, item.offset, record.timestamp, told))
     remember_decision(worker, source, item.offset, event, ruling.action)
+    if shard.ledger.labelling is not None:
+        remember_labelled(worker, source, item.offset, shard.ledger.labelling.payment(event, ruling.action, source.code, item.offset))
     if outcome.inputs is not None:
         worker.teaching.offer(event, outcome.inputs, ruling.action == worker.mildest, 1.0, source, item.offset)
     count_decision(worker.metrics, worker.tallies[plan.event], outcome, late, event.occurred_at, decided_ms, time.perf_counter() - started)

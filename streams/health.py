@@ -20,6 +20,7 @@ from risk.language import RuleSet
 from risk.learning.registry import REFUSALS
 from risk.refusals import REASONS
 from streams.counting import measure
+from streams.labelling import HOWS
 from streams.metrics import Metrics
 from streams.places import Kept
 from streams.settings import SettingsProblem
@@ -50,6 +51,8 @@ def begin_at_zero(metrics: Metrics, ruleset: RuleSet, topics: Collection[str]) -
     for where in ("live", "packed", "stored"):
         metrics.add("risk_profiles_moved_total", where, by=0)
         metrics.set("risk_profiles_held", 0, where)
+    for how in HOWS:
+        metrics.add("risk_labels_joined_total", how, by=0)
     for reason in REFUSALS:
         metrics.add("risk_model_records_refused_total", reason, by=0)
     for verdict in VERDICTS:

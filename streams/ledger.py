@@ -14,6 +14,7 @@ import msgspec
 import orjson
 from aiokafka.structs import ConsumerRecord
 
+from streams.labelling import Labelling
 from streams.wire import PARTITIONS_MAX, encode_row
 
 _decode_seen = msgspec.msgpack.Decoder(list[tuple[int, int, int, int, int]]).decode
@@ -82,6 +83,8 @@ class Ledger:
         self._fresh: list[tuple[int, int, int, int, int]] = []
         self._records: deque[tuple[int, bytes]] = deque()
         self._number = 0
+        self.labelling: Labelling | None = None
+        """Payments and their labels, where features count labels."""
 
     # ------------------------------------------------------------------ answers read back
 
@@ -118,6 +121,8 @@ class Ledger:
         """Drop what is older than the repeat window, counted in event time."""
         edge = order_ms - self._window_ms
         order = self._order
+        if self.labelling is not None:
+            self.labelling.forget(order_ms)
         while order and order[0][0] <= edge:
             self.seen.pop(order.popleft()[1], None)
 
@@ -130,13 +135,17 @@ class Ledger:
             changes.append((key, encode_row(self._fresh)))
             self._records.append((max(entry[4] for entry in self._fresh), key))
             self._fresh = []
+        if self.labelling is not None:
+            changes += self.labelling.take_changes()
         newest = self._records[-1][0] if self._records else 0
         while self._records and self._records[0][0] <= newest - self._window_ms:
             changes.append((self._records.popleft()[1], None))
         return changes
 
     def restore(self, records: dict[bytes, bytes]) -> None:
-        """Payments seen, from the changelog."""
+        """Payments seen, from the changelog; and what is known of them."""
+        if self.labelling is not None:
+            self.labelling.restore(records)
         entries: list[tuple[int, int, int, int, int]] = []
         for key in sorted(key for key in records if key[:1] == b"s"):
             found = _decode_seen(records[key])

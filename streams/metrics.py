@@ -89,6 +89,13 @@ CATALOGUE: tuple[Entry, ...] = (
         appears="the worker owns the learner",
     ),
     Entry("risk_model_scores_missing_total", "counter", (), "Payments decided without a score."),
+    Entry(
+        "risk_labels_joined_total",
+        "counter",
+        ("how",),
+        "Labels for features of labels: entered into profiles, waiting for their payment, old (their version stands already, or a newer "
+        "one), unknown (the payment never came); and payments_dropped: payments let go for want of room.",
+    ),
     Entry("risk_model_versions_refused_total", "counter", (), "Versions that failed their checks and were not published."),
     Entry("risk_learn_records_refused_total", "counter", (), "Records of the learn log that cannot be read."),
     Entry("risk_labels_total", "counter", ("verdict",), "Labels read, by verdict."),

@@ -17,7 +17,7 @@ from streams.decide import decide, release
 from streams.lane import DeadLetter
 from streams.pending import Waiting
 from streams.source import Item, Source
-from streams.touching import remember_decision, touch_all
+from streams.touching import remember_decision, remember_labelled, touch_all
 
 if TYPE_CHECKING:
     from streams.worker import Shard, Worker
@@ -60,6 +60,8 @@ def _route_activity(worker: Worker, shard: Shard, source: Source, item: Item, ev
         worker.teaching.settled(event, source, item.offset)
     elif event.event_type == "label":
         worker.learn_label(event, source, item.offset)
+        if shard.ledger.labelling is not None:
+            remember_labelled(worker, source, item.offset, shard.ledger.labelling.label(event, source.code, item.offset))
 
 
 def _note_result(worker: Worker, shard: Shard, tid: int) -> None:
@@ -95,6 +97,8 @@ def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, eve
         worker.courier.tie(homes, source, offset)
     if answered is not None:
         remember_decision(worker, source, offset, event, answered)
+        if ledger.labelling is not None:
+            remember_labelled(worker, source, offset, ledger.labelling.payment(event, answered, source.code, offset))
         if answered != worker.mildest:
             release(worker, source, offset, plan, event, tid)
     elif missing:

@@ -93,6 +93,12 @@ class Settings:
     order_wait_ms: int = _setting(0, "ms", _WAIT, "How long, live, an event waits for an earlier one of another partition.")
     repeat_window_ms: int = _setting(DAY_MS, "ms", _whole(0, 400 * DAY_MS), "How long, in event time, repeats of a payment id are spotted.")
     late_ms_max: int | None = _setting(None, "ms", _whole(0, 4_000 * DAY_MS), "An event this old is a dead letter. Not set: none is.")
+    label_horizon_ms: int = _setting(
+        120 * DAY_MS, "ms", _whole(0, 400 * DAY_MS), "How long, in event time, features of labels wait for the label of a payment."
+    )
+    labelled_max: int = _setting(
+        200_000, "count", _whole(1, 10**8), "Payments of a partition held for that, at most; the oldest go first, and are counted."
+    )
     learn_in: str = _setting(
         "worker", "worker or process", _one_of("worker", "process"), "Where the one learner runs: on a worker, or in `risk learner` alone."
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from aiokafka.structs import ConsumerRecord
 
 from streams.chunks import MARKER, epoch_in, marker_key
+from streams.labelling import Labelling
 from streams.ledger import Ledger, Stamp, answered_offset, is_marker
 from streams.outbox import NO_HEADERS
 from streams.reader import Reader
@@ -39,6 +40,9 @@ async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Sto
     letters = await _tail(worker, reader, "dead_letters", partition, len(INPUT_TOPICS))
     ledger = Ledger(stamp, worker.settings.repeat_window_ms)
     ledger.read_back(decisions, letters)
+    if worker.engine.labels is not None and worker.engine.joining is not None:
+        horizon_ms, payments_max = worker.settings.label_horizon_ms, worker.settings.labelled_max
+        ledger.labelling = Labelling(worker.engine.joining, stamp.epoch, horizon_ms, payments_max)
     store = Store(worker.engine, partition, stamp.epoch, worker.settings.state / "profiles")
     unsafe, touches_committed = await _unsafe(worker, partition)
     rows, breath = 0, time.monotonic()

@@ -5,10 +5,12 @@ Whatever makes an event of the profiles' world goes through here: a payment, an 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from risk.engine import Plan, decision_tid
 from risk.events import Event
+from risk.labelled import Labelled
 from streams.source import Source
 from streams.wire import mark_of, partition_of
 
@@ -17,7 +19,15 @@ if TYPE_CHECKING:
 
 
 def touch_all(
-    worker: Worker, source: Source, offset: int, event: Event, plan: Plan, tid: int, values: list[Any], homes: set[int], want: bool
+    worker: Worker,
+    source: Source,
+    offset: int,
+    event: Event | Labelled,
+    plan: Plan,
+    tid: int,
+    values: list[Any],
+    homes: set[int],
+    want: bool,
 ) -> tuple[set[int], bool]:
     """Touch every profile of the event and put the answers into ``values``.
 
@@ -66,6 +76,22 @@ def remember_decision(worker: Worker, source: Source, offset: int, event: Event,
     homes: set[int] = set()
     decided = worker.engine.decided(event, action)
     touch_all(worker, source, offset, decided, decisions, decision_tid(event.payment_id), [], homes, want=False)
+    source.more(offset, 1 + len(homes))
+    worker.keeping.unsafe.append((source, offset))
+    worker.courier.tie(homes, source, offset)
+
+
+def remember_labelled(worker: Worker, source: Source, offset: int, labelled: Sequence[Labelled]) -> None:
+    """Verdicts enter the profiles that count labels, at the time at which they became known; the source waits until that is safe.
+
+    So it waits with nothing to enter: what is held of the payment must be in the changelog too.
+    """
+    plan = worker.engine.labels
+    if plan is None:
+        return
+    homes: set[int] = set()
+    for each in labelled:
+        touch_all(worker, source, offset, each, plan, each.tid, [], homes, want=False)
     source.more(offset, 1 + len(homes))
     worker.keeping.unsafe.append((source, offset))
     worker.courier.tie(homes, source, offset)

@@ -23,6 +23,7 @@ from streams.settings import SettingsProblem
 
 LABELS = {
     "topic", "action", "rule", "mode", "feature", "cause", "reason", "where", "partition", "kind", "hash", "version", "measure", "verdict",
+    "how", "input",
 }  # fmt: skip
 """Every label there may ever be: all bounded by rule files and tables. No id of a card, an account, a person or a payment."""
 
