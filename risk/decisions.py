@@ -193,9 +193,13 @@ class Writer:
         """``reasons``: the public reason of each of the model's inputs that has one."""
         self._ruleset = ruleset_hash
         self._reasons = reasons or {}
-        self._lists = msgspec.Raw(orjson.dumps(dict(lists)))
+        self.use_lists(lists)
         self._fragments = fragments
         self._named: dict[tuple[str, ...], Callable[..., Any]] = {}
+
+    def use_lists(self, versions: Mapping[str, str]) -> None:
+        """From now on receipts name these versions of lists."""
+        self._lists = msgspec.Raw(orjson.dumps(dict(versions)))
 
     def _rules(self, outcome: Outcome, indexes: Sequence[int]) -> msgspec.Raw:
         if not indexes:

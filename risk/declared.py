@@ -131,7 +131,7 @@ class Feature:
 class ListDecl:
     """A named list; ``values`` are what a field's decoded value is looked up among; ``version`` is a hash of them.
 
-    ``until``: when (ms, event time) a value ends; one that is not in it stays for good.
+    ``until``: when (ms, event time) a value ends; one that is not in it stays for good. ``live``: changed by the topic of lists.
     """
 
     name: str
@@ -141,6 +141,7 @@ class ListDecl:
     owner: str | None = None
     place: Place | None = None
     until: Mapping[Any, int] = field(default_factory=dict)
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from risk.decided import DECISION
@@ -18,6 +18,7 @@ from risk.events import Event
 from risk.labelled import LABEL, Joining, Labelled, Payments
 from risk.language import Judge, RuleSet
 from risk.learning import Inputs, Version, scorer
+from risk.lists import Entry, versions_of
 from risk.policy import UNCHANGED, Weighing
 from risk.profiles import Layout, Profile, Touch, coverage_keys
 
@@ -104,7 +105,7 @@ class Engine:
         self.use(version)
         self.writer = Writer(
             ruleset.hash,
-            {name: decl.version for name, decl in ruleset.lists.items()},
+            versions_of(ruleset.lists, ruleset.live_lists),
             {name: rule_fragment(rule) for name, rule in ruleset.rules.items()},
             ruleset.model.reasons if ruleset.model is not None else None,
         )
@@ -135,6 +136,16 @@ class Engine:
         for plan in self.plans.values():
             if plan.decide:
                 plan.score = scorer(model, self.schema.types[plan.event], plan.slots, version)
+
+    def change_lists(self, entries: Iterable[Entry]) -> None:
+        """Between two decisions: lists with `source: topic` are as these entries say from now on; receipts name their new versions."""
+        for entry in entries:
+            self.ruleset.live_lists[entry.name].change(entry.value, entry.changes)
+        self.lists_changed()
+
+    def lists_changed(self) -> None:
+        """Receipts name the lists as they are now."""
+        self.writer.use_lists(versions_of(self.ruleset.lists, self.ruleset.live_lists))
 
     def decide(
         self,

@@ -16,6 +16,7 @@ from risk.language import RuleSet
 from risk.learning import Version, fixed_version
 from streams.broadcast import Published, covered_since, kept_by, publish_ruleset, publish_version
 from streams.decide import decide_waiting
+from streams.lists import FollowedLists
 from streams.models import Models
 from streams.observe import apply_touches
 from streams.outbox import Outbox
@@ -122,17 +123,19 @@ async def learn(worker: Worker, batches: AsyncIterator[Batch]) -> None:
 class Begun:
     """What a worker started for itself, beside Faust."""
 
-    def __init__(self, models: Models, changelog: AIOKafkaProducer) -> None:
+    def __init__(self, models: Models, lists: FollowedLists, changelog: AIOKafkaProducer) -> None:
         self._models = models
+        self._lists = lists
         self._changelog = changelog
 
     async def stop(self) -> None:
         await self._models.stop()
+        await self._lists.stop()
         await self._changelog.stop()
 
 
 async def _begin(app: faust.App, worker: Worker, history: Sequence[Published]) -> Begun:
-    """Once, before the first partition is taken over: the rule set is published, the newest version of the model is read."""
+    """Once, before the first partition is taken over: the rule set is published, the newest version of the model and the lists are read."""
     settings, ruleset, topics = worker.settings, worker.engine.ruleset, worker.topics
     producer = cast(Producer, app.producer)
     # A producer has one request under way to each broker: a changelog of its own does not stand in the way of decisions.
@@ -151,7 +154,9 @@ async def _begin(app: faust.App, worker: Worker, history: Sequence[Published]) -
         version = fixed_version(ruleset.model)
         await publish_version(worker.outbox, topics["models"], version)
         _use(worker, version)
-    return Begun(models, changelog)
+    lists = FollowedLists(settings.brokers, topics["lists"], ruleset.lists, worker.engine.change_lists, worker.fail)
+    await lists.start()
+    return Begun(models, lists, changelog)
 
 
 def _use(worker: Worker, version: Version) -> None:

@@ -46,6 +46,12 @@ class Reader:
         last = await self._consumer.end_offsets([tp])
         return first[tp], last[tp]
 
+    async def offset_at(self, topic: str, partition: int, at_ms: int) -> int | None:
+        """The first offset that was written at that time or later; None where there is none."""
+        tp = TopicPartition(topic, partition)
+        found = (await self._consumer.offsets_for_times({tp: at_ms})).get(tp)
+        return found.offset if found is not None else None
+
     async def read(
         self, topic: str, partition: int, start: int | None = None, end: int | None = None
     ) -> AsyncIterator[list[ConsumerRecord]]:

@@ -14,6 +14,8 @@ import typer
 
 from risk.cli.files import FINDINGS, PASSED, WRONG_FILES, RulesOption, lines_of, ruleset_at, version_at, wrong
 from risk.language import RuleSet
+from risk.language.list_records import BadListRecord, entry_of, key_of
+from risk.lists import Entry
 from risk.tools.messages import BadMessage, messages
 from risk.tools.replaying import NoReceipt, Replay, Replayed, Summary
 
@@ -32,6 +34,9 @@ def replay(
             help="A file with the bytes of a model version, or a folder of them; may be given again. Without: scores as on the receipts."
         ),
     ] = None,
+    lists: Annotated[
+        Path | None, typer.Option(help="Records of the topic risk.lists as JSON lines: lists with `source: topic` are then as they were.")
+    ] = None,
     show: Annotated[int, typer.Option(min=0, help="Show so many of the receipts that differ.")] = 5,
     skip_others: Annotated[bool, typer.Option("--skip-others", help="Pass over receipts of other rule sets.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
@@ -43,7 +48,7 @@ def replay(
     """
     ruleset = ruleset_at("replay", rules)
     versions = [version_at("replay", ruleset, path) for path in _files(model or [])] or [version_at("replay", ruleset, None)]
-    machine = Replay(ruleset, [version for version in versions if version is not None])
+    machine = Replay(ruleset, [version for version in versions if version is not None], _entries(ruleset, lists))
     try:
         summary = machine.run(messages(lines_of("replay", file)), show)
     except (BadMessage, NoReceipt) as problem:
@@ -51,9 +56,23 @@ def replay(
     typer.echo(
         json.dumps(_data(summary, ruleset), indent=2, ensure_ascii=False) if as_json else _text(summary, ruleset, rules, skip_others)
     )
-    if not as_json and not summary.replayed and not summary.other_rulesets:
+    passed_over = bool(summary.other_rulesets or summary.other_lists)
+    if not as_json and not summary.replayed and not passed_over:
         wrong("replay", f"{file} holds no receipts")
-    raise typer.Exit(FINDINGS if summary.differ else WRONG_FILES if summary.other_rulesets and not skip_others else PASSED)
+    raise typer.Exit(FINDINGS if summary.differ else WRONG_FILES if passed_over and not skip_others else PASSED)
+
+
+def _entries(ruleset: RuleSet, path: Path | None) -> list[Entry]:
+    """The changes of lists in a file; those of lists that the rule set does not have are passed over."""
+    found: list[Entry] = []
+    try:
+        for numbered in messages(lines_of("replay", path)) if path is not None else ():
+            said = numbered.message
+            if said.get("list") in ruleset.live_lists:
+                found.append(entry_of(ruleset.lists, key_of(str(said["list"]), str(said.get("value"))), json.dumps(said).encode()))
+    except (BadMessage, BadListRecord) as problem:
+        wrong("replay", f"{path}: {problem}")
+    return found
 
 
 def _files(paths: list[Path]) -> list[Path]:
@@ -61,17 +80,25 @@ def _files(paths: list[Path]) -> list[Path]:
 
 
 def _text(summary: Summary, ruleset: RuleSet, rules: Path, skip_others: bool) -> str:
-    lines = [line for found in summary.differing for line in _differing(found)]
-    if summary.differ > len(summary.differing):
-        lines.append(f"and {summary.differ - len(summary.differing):,} more that differ")
+    lines = differing_lines(summary)
     for version, count in summary.own_score.most_common():
         lines.append(f"{count:,} with the score as on the receipt: model version {version} is not given (--model)")
     for other, count in summary.other_rulesets.most_common():
         said = "passed over" if skip_others else "not replayed"
         lines.append(f"{count:,} {said}: decided under rule set {other}; the files in {rules} are {ruleset.hash}")
+    for state, count in summary.other_lists.most_common():
+        lines.append(f"{count:,} {'passed over' if skip_others else 'not replayed'}: no change given leads to list {state}")
     if summary.other_rulesets and not skip_others:
         lines.append("give --rules the rule files as they were then (the topic risk.rulesets has them by hash)")
     return "\n".join([*lines, summary.line()])
+
+
+def differing_lines(summary: Summary) -> list[str]:
+    """Those that differ, part by part."""
+    lines = [line for found in summary.differing for line in _differing(found)]
+    if summary.differ > len(summary.differing):
+        lines.append(f"and {summary.differ - len(summary.differing):,} more that differ")
+    return lines
 
 
 def _differing(found: Replayed) -> list[str]:
@@ -91,6 +118,7 @@ def _data(summary: Summary, ruleset: RuleSet) -> dict[str, object]:
         "replayed": summary.replayed,
         "differ": summary.differ,
         "other_rulesets": dict(summary.other_rulesets),
+        "other_lists": dict(summary.other_lists),
         "score_as_on_receipt": dict(summary.own_score),
         "differing": [asdict(found) for found in summary.differing],
     }

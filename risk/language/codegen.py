@@ -36,6 +36,7 @@ from risk.language.meaning import (
     Read,
     Value,
 )
+from risk.lists import LiveList
 
 _OR: Final = 0
 _AND: Final = 1
@@ -240,6 +241,8 @@ class Writer:
         code, guards = self.value(item)
         if name is not None:
             within = self.source.constant("l", name, lambda: self.source.lists[name])
+            if isinstance(self.source.lists[name], LiveList):
+                return self._listed_then(item, code, within, negated), guards
             if isinstance(self.source.lists[name], Mapping):
                 return self._listed_now(item, code, within, negated), guards
             return self._looked_up(item, code, within, negated), guards
@@ -259,6 +262,11 @@ class Writer:
         """A list some of whose entries end: a value is in it while the event's own time is before its end."""
         self.source.namespace["_long_ago"] = -math.inf
         test = (f"{within}.get({code}, _long_ago) {'<=' if negated else '>'} e.occurred_at", _TEST)
+        return _join([*_happened((item, code)), test], _AND) if negated else test
+
+    def _listed_then(self, item: Value, code: str, within: str, negated: bool) -> Code:
+        """A list that changes: it knows what was on it at the event's own time."""
+        test = (f"{'not ' if negated else ''}{within}.holds({code}, e.occurred_at)", _NOT if negated else _TEST)
         return _join([*_happened((item, code)), test], _AND) if negated else test
 
     def _membership(self, item: Value, texts: Value, negated: bool) -> tuple[Code, list[Guard]]:

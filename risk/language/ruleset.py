@@ -23,6 +23,7 @@ from risk.language.overriding import Overriding
 from risk.language.problems import Problem
 from risk.language.source import Block, Node, Scalar
 from risk.language.typecheck import meaning
+from risk.lists import LiveList
 
 if TYPE_CHECKING:
     from risk.events import Event, Schema
@@ -109,6 +110,7 @@ class RuleSet:
         self.decided: type[Decided] = decided_class(self.event_types[DECISION]) if DECISION in self.event_types else Decided
         self.policy: Policy = parts["policy"]
         self.lists: Mapping[str, ListDecl] = parts["lists"]
+        self.live_lists: Mapping[str, LiveList] = {name: LiveList(decl) for name, decl in self.lists.items() if decl.live}
         self.macros: Mapping[str, str] = parts["macros"]
         self.features: Mapping[str, Feature] = parts["features"]
         self.rules: Mapping[str, Rule] = parts["rules"]
@@ -188,7 +190,7 @@ class RuleSet:
         return found
 
     def _list_values(self) -> Lists:
-        return lists_of(self.lists)
+        return lists_of(self.lists, self.live_lists)
 
 
 def ruleset_hash(sources: Mapping[str, str]) -> str:

@@ -18,6 +18,7 @@ from risk.engine import Engine
 from risk.events import BadEvent
 from risk.language import RuleSet
 from risk.learning import Version
+from risk.lists import Entry
 from risk.tools.messages import (
     Message,
     Numbered,
@@ -33,30 +34,52 @@ from risk.tools.messages import (
 GIVEN = frozenset({"event", "ruleset", "values", "bounds", "late", "source", "received_at", "decided_at"})
 """Parts of a receipt that the engine was given, or that say when and where it was made."""
 
-SAME, DIFFERS, OTHER_RULESET = "same", "differs", "other rule set"
+SAME, DIFFERS, OTHER_RULESET, OTHER_LIST = "same", "differs", "other rule set", "other list"
 NOTHING = "(nothing)"
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """One receipt executed again. ``differences``: (part, on the receipt, executed again) as JSON text."""
+    """One receipt executed again. ``differences``: (part, on the receipt, executed again) as JSON text; ``missing``: the state of a list
+    that is not at hand.
+    """
 
     line: int
     payment_id: str
     verdict: str
     differences: tuple[tuple[str, str, str], ...] = ()
     scored: bool = True
+    missing: str = ""
 
 
 @dataclass(slots=True)
 class Summary:
-    """What a replay found. ``other_rulesets``: receipts by the hash they name; ``own_score``: by the model version that was not at hand."""
+    """What a replay found. ``other_rulesets``: receipts by the hash they name; ``other_lists``: by list and version that is not at
+    hand; ``own_score``: by the model version that was not at hand.
+    """
 
     replayed: int = 0
     differing: list[Replayed] = field(default_factory=list)
     differ: int = 0
     other_rulesets: Counter[str] = field(default_factory=Counter)
+    other_lists: Counter[str] = field(default_factory=Counter)
     own_score: Counter[str] = field(default_factory=Counter)
+
+    def add(self, found: Replayed, receipt: Message, keep: int) -> None:
+        """One more receipt; of those that differ the first ``keep`` are kept."""
+        if found.verdict == OTHER_RULESET:
+            self.other_rulesets[str(receipt.get("ruleset"))] += 1
+            return
+        if found.verdict == OTHER_LIST:
+            self.other_lists[found.missing] += 1
+            return
+        self.replayed += 1
+        if not found.scored:
+            self.own_score[str(model_version_of(receipt))] += 1
+        if found.verdict == DIFFERS:
+            self.differ += 1
+            if len(self.differing) < keep:
+                self.differing.append(found)
 
     def line(self) -> str:
         return f"replayed {self.replayed:,} receipt{'' if self.replayed == 1 else 's'}, {self.differ:,} differ"
@@ -67,10 +90,14 @@ class NoReceipt(ValueError):
 
 
 class Replay:
-    """Executes receipts of one rule set again. ``versions``: the model versions at hand."""
+    """Executes receipts of one rule set again. ``versions``: the model versions at hand; ``entries``: what was changed on lists."""
 
-    def __init__(self, ruleset: RuleSet, versions: Iterable[Version] = ()) -> None:
+    def __init__(self, ruleset: RuleSet, versions: Iterable[Version] = (), entries: Iterable[Entry] = ()) -> None:
         self.ruleset = ruleset
+        self._entries: dict[str, list[Entry]] = {name: [] for name in ruleset.live_lists}
+        for entry in entries:
+            self._entries[entry.name].append(entry)
+        self._states = {name: live.versions(self._entries[name]) for name, live in ruleset.live_lists.items()}
         self.versions: Mapping[str, Version] = {version.hash: version for version in versions}
         self.engine = Engine(ruleset)
 
@@ -78,17 +105,7 @@ class Replay:
         """All receipts; the first ``keep`` that differ are kept. Raises NoReceipt."""
         summary = Summary()
         for numbered in receipts:
-            found = self.one(numbered)
-            if found.verdict == OTHER_RULESET:
-                summary.other_rulesets[str(numbered.message["ruleset"])] += 1
-                continue
-            summary.replayed += 1
-            if not found.scored:
-                summary.own_score[str(model_version_of(numbered.message))] += 1
-            if found.verdict == DIFFERS:
-                summary.differ += 1
-                if len(summary.differing) < keep:
-                    summary.differing.append(found)
+            summary.add(self.one(numbered), numbered.message, keep)
         return summary
 
     def one(self, numbered: Numbered) -> Replayed:
@@ -99,6 +116,10 @@ class Replay:
         payment_id = payment_id_of(receipt) or "?"
         if receipt["ruleset"] != self.ruleset.hash:
             return Replayed(numbered.line, payment_id, OTHER_RULESET)
+        missing = self._missing_list(receipt)
+        if missing is not None:
+            return Replayed(numbered.line, payment_id, OTHER_LIST, missing=missing)
+        self._set_lists(receipt)
         version = self.versions.get(model_version_of(receipt) or "")
         scored = version is not None or model_version_of(receipt) is None
         try:
@@ -108,6 +129,26 @@ class Replay:
             return Replayed(numbered.line, payment_id, DIFFERS, (difference,), scored)
         differences = tuple(_differences(receipt, again))
         return Replayed(numbered.line, payment_id, DIFFERS if differences else SAME, differences, scored)
+
+    def _missing_list(self, receipt: Message) -> str | None:
+        """A list that stood as no changes at hand tell: its name and version."""
+        named = receipt.get("lists")
+        for name, states in self._states.items():
+            wanted = named.get(name) if isinstance(named, dict) else None
+            if wanted not in states:
+                return f"{name} {wanted}"
+        return None
+
+    def _set_lists(self, receipt: Message) -> None:
+        """The lists as they were when it was decided."""
+        changed = False
+        for name, live in self.ruleset.live_lists.items():
+            wanted = receipt["lists"][name]
+            if live.version != wanted:
+                live.stand_at(self._entries[name], self._states[name][wanted])
+                changed = True
+        if changed:
+            self.engine.lists_changed()
 
     def _again(self, receipt: Message, version: Version | None) -> Message:
         """The receipt as the engine makes it from the event and the values. Raises BadEvent."""

@@ -15,8 +15,8 @@ from risk.cli import COMMANDS as LIBRARY
 from risk.cli import application
 from streams.settings import help_text
 
-COMMANDS = ("kafka", "topics", "worker", "demo", "simulate", "feed", "seed", "learner", "model")
-"""Each name is a module of this package and the function in it that is the command."""
+COMMANDS = ("kafka", "topics", "worker", "demo", "simulate", "feed", "seed", "lists", "replay", "learner", "model")
+"""Each name is a module of this package and the function in it that is the command; one of the library's own does more here."""
 
 EXPLAIN_SETTINGS = ("topics", "worker", "demo", "learner", "model")
 """Commands that read the settings: their --help ends with the table."""
@@ -24,7 +24,7 @@ EXPLAIN_SETTINGS = ("topics", "worker", "demo", "learner", "model")
 
 def whole(names: tuple[str, ...] = (*LIBRARY, *COMMANDS)) -> typer.Typer:
     """The command line with these commands, of the library and of Kafka."""
-    app = application(name for name in LIBRARY if name in names)
+    app = application(name for name in LIBRARY if name in names and name not in COMMANDS)
     for name in (name for name in COMMANDS if name in names):
         module = importlib.import_module(f"streams.cli.{name}")
         epilog = help_text() if name in EXPLAIN_SETTINGS else None

@@ -54,7 +54,7 @@ def _list(key: Scalar, node: Node, problems: Problems) -> ListDecl | None:
     values = _values(keys, written.type, problems)
     until = {value: end for value, end in values.items() if end is not None}
     version = list_version(values.keys(), until)
-    return ListDecl(key.text, written.type, frozenset(values), version, keys.text("owner"), key.place, until)
+    return ListDecl(key.text, written.type, frozenset(values), version, keys.text("owner"), key.place, until, dynamic)
 
 
 def _values(keys: Keys, kind: FieldType, problems: Problems) -> dict[Any, int | None]:
