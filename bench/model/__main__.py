@@ -1,88 +1,111 @@
-"""`make bench-model`, or `python -m bench.model`: options, progress, the printed figures and the exit code."""
+"""`make bench-model`, or `python -m bench.model`: options, progress, the order of the parts, and the exit code."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench.model import batch, online, plain
-from bench.model.rows import ROOT, Rows, rows_of, ruleset_at
-from bench.model.streams import SPARKOV, recorded
-from risk.learning.quality import average_precision
+from bench.model import compare, online, pattern, tell
+from bench.model.rows import DAY_MS, ROOT, Rows, rows_of, ruleset_at
+from bench.model.streams import SPARKOV, recorded, simulated
+from risk.world import World
 
 DATA = ROOT.parent / "shared" / "data" / "sparkov-2025.parquet"
-LIGHTGBM_MIN, PLAIN_MIN = 0.78, 0.64
-"""Below these the run has failed: whoever wins against a weak opponent has won nothing."""
+LIGHTGBM_MIN, LOGISTIC_MIN = 0.78, 0.64
+"""Below these on the recorded stream the run has failed: whoever wins against a weak opponent has won nothing."""
+START_MS = 1_780_272_000_000  # 2026-06-01T00:00Z
+SEED, DAYS, PAYMENTS_A_DAY, CUSTOMERS = 17, 90, 800, 3_000
+NEW_ATTACK_DAY = 45
 
 
 def main() -> int:
-    asked = _options()
-    console = Console(highlight=False)
-    if not asked.data.exists():
-        console.print(f"{asked.data} is not there (--data FILE): the recorded stream is left out")
-        return 0
-    with _progress(console) as bar:
-        return _recorded(asked.data, console, bar)
-
-
-def _options() -> argparse.Namespace:
+    began = time.monotonic()
     parser = argparse.ArgumentParser(prog="python -m bench.model", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help="the recorded stream (default: %(default)s)")
-    return parser.parse_args()
+    parser.add_argument("--only", choices=("recorded", "simulated"), help="one of the two streams")
+    parser.add_argument("--no-hidden", action="store_true", help="without the second run, in which blocks hide verdicts")
+    asked = parser.parse_args()
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    found: compare.Compared | None = None
+    with _progress(console) as tells:
+        if asked.only != "recorded":
+            _simulated(console, tells)
+        if not asked.data.exists():
+            console.print(f"{asked.data} is not there (--data FILE names another): the recorded stream is left out")
+        elif asked.only != "simulated":
+            found = _recorded(asked.data, console, tells, hidden=not asked.no_hidden)
+    console.print(f"{time.monotonic() - began:.0f} s")
+    return _end(found, console)
+
+
+def _end(found: compare.Compared | None, console: Console) -> int:
+    score_us, learn_us = "-", "-"
+    if found is None:
+        console.print(f"model: ap - online, - lightgbm, - logistic, skill -, slope -, score {score_us} us, learn {learn_us} us")
+        return 0
+    failed = found.ap("lightgbm") < LIGHTGBM_MIN or found.ap("logistic") < LOGISTIC_MIN
+    if failed:
+        console.print(f"failed run: at least {LIGHTGBM_MIN} from lightgbm and {LOGISTIC_MIN} from logistic expected")
+    for line in tell.missed(found):
+        console.print(f"not reached: {line}")
+    figures = found.evidence["online"].figures
+    aps = ", ".join(f"{found.ap(name):.3f} {name}" for name in ("online", "lightgbm", "logistic"))
+    skill, slope = tell.number(figures["skill"].value), tell.number(figures["calibration_slope"].value)
+    console.print(f"model: ap {aps}, skill {skill}, slope {slope}, score {score_us} us, learn {learn_us} us")
+    return 1 if failed else 0
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Progress]:
+def _progress(console: Console) -> Iterator[compare.Tells]:
     words = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*words, console=Console(stderr=True), disable=not console.is_terminal, transient=True) as bar:
-        yield bar
+
+        def tells(name: str, total: int | None) -> Callable[[int], None]:
+            task = bar.add_task(name, total=total)
+            return lambda done: bar.advance(task, done)
+
+        yield tells
 
 
-def _recorded(path: Path, console: Console, bar: Progress) -> int:
-    task = bar.add_task("feature rows", total=None)
-    stat = path.stat()
-    rows = rows_of(
-        "sparkov", SPARKOV / "rules", lambda: recorded(path), f"{stat.st_size} {stat.st_mtime_ns}", lambda n: bar.update(task, completed=n)
-    )
-    console.print(f"sparkov: {len(rows.ids):,} payments, {int(rows.fraud.sum()):,} frauds, {len(rows.codings)} inputs")
-    seen = np.ones(len(rows.ids), dtype=np.bool_)
-    a, b, c = _online(rows, seen, bar), _batch(rows, seen, bar), _plain(rows, seen, bar)
-    console.print(f"model: ap {a:.3f} online, {b:.3f} lightgbm, {c:.3f} logistic")
-    if b < LIGHTGBM_MIN or c < PLAIN_MIN:
-        console.print(f"failed run: at least {LIGHTGBM_MIN} from lightgbm and {PLAIN_MIN} from logistic expected")
-        return 1
-    return 0
+def _recorded(path: Path, console: Console, tells: compare.Tells, *, hidden: bool) -> compare.Compared:
+    folder, stat = SPARKOV / "rules", path.stat()
+    ruleset = ruleset_at(folder)
+    rows = rows_of("sparkov", folder, lambda: recorded(path), f"{stat.st_size} {stat.st_mtime_ns}", tells("sparkov rows", None))
+    tell.stream(rows, console)
+    found = compare.compare(rows, ruleset, tells)
+    tell.compared(found, "sparkov, every verdict seen", console)
+    if hidden:
+        blocks = online.shipped_policy(ruleset)
+        again = compare.compare(rows, ruleset, tells, blocks, {found.refit: compare.REFITS[found.refit]})
+        tell.compared(again, "sparkov, verdicts hidden where the shipped policy blocks", console)
+    return found
 
 
-def _ap(rows: Rows, scores: np.ndarray[Any, Any]) -> float:
-    return average_precision(list(zip(np.nan_to_num(scores).tolist(), rows.fraud[rows.split() :].tolist(), strict=True)))
+def _simulated(console: Console, tells: compare.Tells) -> None:
+    ruleset = ruleset_at(ROOT / "rules")
+    rows = _world(None, tells)
+    tell.stream(rows, console)
+    tell.compared(compare.compare(rows, ruleset, tells), "simulated world, every verdict seen", console)
+    new = _world(pattern.ATTACK, tells)
+    scores, _, _ = online.prequential(new, ruleset, online.let_all_through, tells("new attack", len(new.ids)))
+    tell.pattern(pattern.ATTACK, pattern.met(new, scores), None, console)
 
 
-def _online(rows: Rows, seen: np.ndarray[Any, Any], bar: Progress) -> float:
-    model = ruleset_at(SPARKOV / "rules").model
-    assert model is not None
-    task = bar.add_task("online", total=len(rows.ids))
-    scores, _ = online.prequential(rows, model, seen, lambda n: bar.advance(task, n))
-    return _ap(rows, scores[rows.split() :])
-
-
-def _batch(rows: Rows, seen: np.ndarray[Any, Any], bar: Progress) -> float:
-    task = bar.add_task("lightgbm", total=2 * batch.midnights(rows))
-    return max(_ap(rows, batch.refit_daily(rows, days, seen, lambda: bar.advance(task))) for days in (30, None))
-
-
-def _plain(rows: Rows, seen: np.ndarray[Any, Any], bar: Progress) -> float:
-    task = bar.add_task("logistic", total=None)
-    scores, _ = plain.prequential(rows, seen, lambda n: bar.advance(task, n))
-    return _ap(rows, scores)
+def _world(without: str | None, tells: compare.Tells) -> Rows:
+    """The simulated world at the pace of life; ``without``: an attack that nobody tries before the middle."""
+    payments = DAYS * PAYMENTS_A_DAY
+    world = World(SEED, START_MS, rate=PAYMENTS_A_DAY / 86_400, payments=payments, customers=CUSTOMERS, label_delay=1.0, tail_ms=0)
+    until_ms = START_MS + NEW_ATTACK_DAY * DAY_MS
+    name = "world" if without is None else f"world-{without}"
+    depends_on = f"{SEED} {START_MS} {DAYS} {PAYMENTS_A_DAY} {CUSTOMERS} {without} {until_ms}"
+    return rows_of(name, ROOT / "rules", lambda: simulated(world, without, until_ms), depends_on, tells(f"{name} rows", payments))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from bench.model.rows import Rows
+from risk.learning.evaluation_measures import Ranked, ranking
 from risk.learning.inputs import Coding
-from risk.learning.quality import average_precision
 
 Array = np.ndarray[Any, Any]
 RATES = (0.003, 0.01, 0.03)
@@ -57,7 +57,7 @@ def prequential(rows: Rows, seen: Array, tell: Callable[[int], None]) -> tuple[A
     """Scores of the last 30 %, and the rate chosen. ``seen``: rows that get a verdict."""
     columns, first = expanded(rows), rows.split()
     tried = {rate: _run(rows, columns, seen, Plain(columns.shape[1], rate), 0, first, tell) for rate in RATES}
-    best = max(RATES, key=lambda rate: average_precision(list(zip(tried[rate][0], rows.fraud[:first].tolist(), strict=True))))
+    best = max(RATES, key=lambda rate: ap(np.array(tried[rate][0]), rows.fraud[:first]))
     scores, model, learned = tried[best]
     scores, _, _ = _run(rows, columns, seen, model, first, len(rows.t_ms), tell, learned)
     return np.array(scores), best
@@ -78,6 +78,11 @@ def _run(
         if at % 1_000 == 0:
             tell(1_000)
     return scores, model, learned
+
+
+def ap(scores: Array, fraud: Array) -> float:
+    """Average precision."""
+    return ranking(Ranked(scores, fraud).curve(np.ones(len(scores))), 0.0).average_precision or 0.0
 
 
 def expanded(rows: Rows) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +52,17 @@ class Other(NamedTuple):
     occurred_ms: int
 
 
+class Hits(NamedTuple):
+    """What the rules said of a payment, by their places in the plan of its event type."""
+
+    event: str
+    fired: tuple[int, ...]
+    unknown: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Rows:
-    """Feature rows in the order of the stream. ``x``: one column an input, NaN is missing. ``block``: number of the card (or payer)."""
+    """Feature rows in the order of the stream. ``x``: one column an input, NaN is missing; ``block``: number of the card (or payer)."""
 
     name: str
     codings: tuple[Coding, ...]
@@ -63,6 +72,7 @@ class Rows:
     block: np.ndarray[Any, np.dtype[np.int32]]
     ids: list[str]
     attacks: list[str | None]
+    hits: list[Hits]
 
     @property
     def known_ms(self) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -80,7 +90,7 @@ def ruleset_at(folder: Path) -> RuleSet:
 
 
 def rows_of(name: str, folder: Path, messages: Callable[[], Iterable[Payment | Other]], depends_on: str, tell: Tell) -> Rows:
-    """The rows of a stream under the rule set of ``folder``: kept ones, or made now. ``tell``: called with the payments done so far."""
+    """The rows of a stream under the rule set of ``folder``: kept ones, or made now. ``tell``: called with the payments done since."""
     ruleset = ruleset_at(folder)
     assert ruleset.model is not None
     codings = codings_of(ruleset.model)
@@ -96,6 +106,7 @@ def _make(name: str, ruleset: RuleSet, codings: tuple[Coding, ...], messages: It
     rows: list[list[float | None]] = []
     paid: list[Payment] = []
     blocks: dict[str, int] = {}
+    hits: list[Hits] = []
     for event, payment in _with_labels(ruleset, messages):
         outcome = engine.feed(event)
         if outcome is None or payment is None:
@@ -103,9 +114,10 @@ def _make(name: str, ruleset: RuleSet, codings: tuple[Coding, ...], messages: It
         assert outcome.inputs is not None
         rows.append(outcome.inputs)
         paid.append(payment)
+        hits.append(Hits(event.event_type, tuple(outcome.fired), tuple(outcome.unknown_rules)))
         blocks.setdefault(payment.block, len(blocks))
         if len(rows) % 1_000 == 0:
-            tell(len(rows))
+            tell(1_000)
     return Rows(
         name,
         codings,
@@ -115,6 +127,7 @@ def _make(name: str, ruleset: RuleSet, codings: tuple[Coding, ...], messages: It
         np.array([blocks[p.block] for p in paid], dtype=np.int32),
         [p.payment_id for p in paid],
         [p.attack for p in paid],
+        hits,
     )
 
 
@@ -155,12 +168,16 @@ def _key(ruleset: RuleSet, depends_on: str) -> str:
 def _save(path: Path, rows: Rows) -> None:
     draft = path.with_suffix(".draft.npz")
     names = np.array([attack or "" for attack in rows.attacks])
-    np.savez(draft, x=rows.x, t_ms=rows.t_ms, fraud=rows.fraud, block=rows.block, ids=np.array(rows.ids), attacks=names)
+    kinds = {each: n for n, each in enumerate(dict.fromkeys(rows.hits))}
+    hits, kind = np.array([kinds[each] for each in rows.hits]), np.array(json.dumps(list(kinds)))
+    stream = {"t_ms": rows.t_ms, "fraud": rows.fraud, "block": rows.block}
+    np.savez(draft, allow_pickle=False, x=rows.x, ids=np.array(rows.ids), attacks=names, hits=hits, kinds=kind, **stream)
     draft.rename(path)
 
 
 def _kept(path: Path, name: str, codings: tuple[Coding, ...]) -> Rows:
     with np.load(path) as kept:
+        kinds = [Hits(event, tuple(fired), tuple(unknown)) for event, fired, unknown in json.loads(str(kept["kinds"]))]
         return Rows(
             name,
             codings,
@@ -170,4 +187,5 @@ def _kept(path: Path, name: str, codings: tuple[Coding, ...]) -> Rows:
             kept["block"],
             kept["ids"].tolist(),
             [attack or None for attack in kept["attacks"].tolist()],
+            [kinds[n] for n in kept["hits"].tolist()],
         )
