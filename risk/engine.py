@@ -24,6 +24,8 @@ from risk.profiles import Layout, Profile, Touch, coverage_keys
 
 RELEASING_OUTCOMES = frozenset({"declined", "reversed", "expired"})
 NOTHING: Mapping[str, str] = {}
+GAVE_UP = "gave_up"
+"""Why a value is unknown of a payment that crashed whoever worked on it."""
 JOINED_LABEL = "label, joined"
 """Name of the plan of labels with their payments: no event type that a file declares can have it."""
 RESTORING_OUTCOMES = frozenset({"approved"})
@@ -195,6 +197,13 @@ class Engine:
                 i: plan.judge.message(i, e, values, score, held.get(i)) for i in (*ruling.acting, *ruling.would_be) if plan.rules[i].message
             }
         return outcome
+
+    def give_up(self, plan: Plan, e: Event) -> Outcome:
+        """The policy's ``on_error``, for a payment that nothing else may be asked about: no profile, no rule, no model."""
+        assert plan.weighing is not None
+        ruling = plan.weighing.rule_on((), (), None, stepup_possible=plan.has_stepup and e.stepup_available is True, failed=True)
+        nothing: list[Any] = [None] * len(plan.names)
+        return Outcome(ruling, plan.rules, plan.names, nothing, dict.fromkeys(plan.names, GAVE_UP), [], [], failed=True)
 
     def _causes(self, plan: Plan, e: Event, values: Sequence[Any], late_touches: Sequence[int]) -> dict[str, str]:
         causes: dict[str, str] = {}

@@ -50,6 +50,7 @@ REASONS: Final[dict[str, str]] = {
     "id_too_long": "An id has more than 256 characters.",
     "text_too_long": "A text has more than 4,096 characters.",
     "card_number": "A text holds a valid card number; none is ever stored, so redact the message before keeping it.",
+    "gave_up": "Working on the record crashed a worker twice: a bug of ours. It touched no profile.",
     "conflicting_repeat": "A payment id came again with other content.",
 }
 """Stable reason code -> what it means."""

@@ -72,6 +72,8 @@ def epoch_in(key: bytes) -> int:
     """The epoch that a changelog key carries; 0 where it carries none."""
     if key[:1] == b"c":
         return int(TAIL.unpack(key[-8:])[1])
+    if key[:1] == b"x":
+        return int.from_bytes(key[-4:], "big")
     return int.from_bytes(key[1:5], "big") if key[:1] in (MARKER, b"s", b"l") else 0
 
 

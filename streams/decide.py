@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from risk.engine import Plan
 from risk.events import Event
 from streams.counting import count_decision
+from streams.crashes import Crashed
 from streams.lane import Written
 from streams.pending import Waiting
 from streams.source import Item, Source
@@ -34,11 +35,33 @@ def decide(
     late_touches: Sequence[int] = (),
     complete: bool = False,
 ) -> None:
-    """Decide one payment and put it on its partition's lane."""
+    """Decide one payment and put it on its partition's lane. Raises Crashed."""
+    try:
+        _decide(worker, shard, source, item, plan, tid, values, late_touches, complete)
+    except Exception as error:
+        raise Crashed(source, item.offset, deciding=True) from error
+
+
+def _decide(
+    worker: Worker,
+    shard: Shard,
+    source: Source,
+    item: Item,
+    plan: Plan,
+    tid: int,
+    values: Sequence[Any],
+    late_touches: Sequence[int],
+    complete: bool,
+) -> None:
     started = time.perf_counter()
     engine, record, event = worker.engine, item.record, item.event
     assert not isinstance(event, Exception)
-    outcome = engine.decide(plan, event, values, late_touches, complete=complete)
+    given_up = bool(shard.ledger.crashes) and shard.ledger.crashes.gives_up(source.tp.topic, item.offset)
+    if given_up:
+        worker.metrics.add("risk_gave_up_total", source.tp.topic)
+        outcome = engine.give_up(plan, event)
+    else:
+        outcome = engine.decide(plan, event, values, late_touches, complete=complete)
     decided_ms = int(time.time() * 1000)
     late = decided_ms - record.timestamp > worker.settings.deadline_ms
     raw = engine.schema.to_json(event) if item.extras else record.value
@@ -58,9 +81,10 @@ def decide(
         shard.untold.add(tid)
         told = partial(_refused, worker, shard, source, item.offset, plan, event, tid)
     shard.out.append(Written(record.key, receipt, decision, headers, source, item.offset, record.timestamp, told))
-    remember_decision(worker, source, item.offset, event, ruling.action)
-    if shard.ledger.labelling is not None:
-        remember_labelled(worker, source, item.offset, shard.ledger.labelling.payment(event, ruling.action, source.code, item.offset))
+    if not given_up:
+        remember_decision(worker, source, item.offset, event, ruling.action)
+        if shard.ledger.labelling is not None:
+            remember_labelled(worker, source, item.offset, shard.ledger.labelling.payment(event, ruling.action, source.code, item.offset))
     if outcome.inputs is not None:
         worker.teaching.offer(event, outcome.inputs, ruling.action == worker.mildest, 1.0, source, item.offset)
     count_decision(worker.metrics, worker.tallies[plan.event], outcome, late, event.occurred_at, decided_ms, time.perf_counter() - started)

@@ -44,6 +44,7 @@ def begin_at_zero(metrics: Metrics, ruleset: RuleSet, topics: Collection[str]) -
     for topic in topics:
         metrics.add("risk_events_total", topic, by=0)
         metrics.add("risk_late_events_total", topic, by=0)
+        metrics.add("risk_gave_up_total", topic, by=0)
     for action in ruleset.policy.actions:
         metrics.add("risk_decisions_total", action, by=0)
     for reason in REASONS:

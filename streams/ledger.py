@@ -14,6 +14,7 @@ import msgspec
 import orjson
 from aiokafka.structs import ConsumerRecord
 
+from streams.crashes import Crashes
 from streams.labelling import Labelling
 from streams.wire import PARTITIONS_MAX, encode_row
 
@@ -79,6 +80,7 @@ class Ledger:
         self.answered: dict[tuple[str, int], tuple[str, str]] = {}
         # payment's tid -> (content hash, source code, offset)
         self.seen: dict[int, tuple[int, int, int]] = {}
+        self.crashes = Crashes({})
         self._order: deque[tuple[int, int]] = deque()
         self._fresh: list[tuple[int, int, int, int, int]] = []
         self._records: deque[tuple[int, bytes]] = deque()

@@ -39,6 +39,7 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("risk_decisions_degraded_total", "counter", (), "Payments decided without all their values."),
     Entry("risk_decisions_late_total", "counter", (), "Payments decided after their deadline."),
     Entry("risk_decisions_failed_total", "counter", (), "Payments decided by on_error: a rule or the model raised."),
+    Entry("risk_gave_up_total", "counter", ("topic",), "Records that crashed a worker twice: decided by on_error, put aside or left out."),
     Entry("risk_repeats_total", "counter", (), "Repeats of a payment already seen: counted, not decided again."),
     Entry("risk_redeliveries_total", "counter", (), "Records that came again after a takeover."),
     Entry("risk_rule_hits_total", "counter", ("rule", "mode"), "Times a rule fired."),

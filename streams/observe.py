@@ -6,27 +6,39 @@ come more than once, from a sender that crashed: it is applied once.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from aiokafka.structs import ConsumerRecord
 
+from streams.crashes import Crashed
 from streams.ledger import partition_in
 from streams.source import Source
 from streams.store import Store
 from streams.wire import RELEASE, RESTORE, Answer, RemoteTouch, TouchEnvelope, decode_touches, mark_of
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from streams.worker import Worker
 
 
 def apply_touches(worker: Worker, source: Source, record: ConsumerRecord) -> None:
-    """Apply one envelope of touches."""
+    """Apply one envelope of touches. Raises Crashed."""
+    try:
+        _apply_envelope(worker, source, record)
+    except Exception as error:
+        raise Crashed(source, record.offset) from error
+
+
+def _apply_envelope(worker: Worker, source: Source, record: ConsumerRecord) -> None:
     envelope = decode_touches(record.value)
-    store = worker.shards[source.tp.partition].store
+    store, crashes = worker.shards[source.tp.partition].store, worker.shards[source.tp.partition].ledger.crashes
+    apply = _apply_or_not if crashes and crashes.gives_up(source.tp.topic, record.offset) else _apply
     store.forget_applied(envelope.committed)
     answered: set[int] = set()
     for touch in envelope.touches:
-        values = _apply(worker, store, envelope, touch, record.offset)
+        values = apply(worker, store, envelope, touch, record.offset)
         if touch.want:
             asker = partition_in(touch.source)
             worker.courier.answer(asker, Answer(touch.source, touch.offset, touch.number, values))
@@ -34,6 +46,16 @@ def apply_touches(worker: Worker, source: Source, record: ConsumerRecord) -> Non
     source.begin(record.offset, 1 + len(answered))
     worker.courier.tie_answers(answered, source, record.offset)
     worker.keeping.unsafe.append((source, record.offset))
+
+
+def _apply_or_not(worker: Worker, store: Store, envelope: TouchEnvelope, touch: RemoteTouch, via: int) -> list[object] | None:
+    """Of an envelope that crashed its owner twice: what cannot be applied is left out, and answered as nobody knows."""
+    try:
+        return _apply(worker, store, envelope, touch, via)
+    except Exception:
+        log.exception("left out: touch %d of source %d/%d: it crashed the worker twice", touch.number, touch.source, touch.offset)
+        worker.metrics.add("risk_gave_up_total", worker.topics["touches"])
+        return None
 
 
 def _apply(worker: Worker, store: Store, envelope: TouchEnvelope, touch: RemoteTouch, via: int) -> list[object] | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from risk.cards import holds_card
 from risk.engine import Plan, payment_tid
 from risk.events import BadEvent, Event, content_hash
+from streams.crashes import Crashed
 from streams.decide import decide, release
 from streams.lane import DeadLetter
 from streams.pending import Waiting
@@ -28,7 +29,16 @@ OFFSET_BITS = 44
 
 
 def route(worker: Worker, source: Source, item: Item) -> None:
-    """Everything that one input record sets off."""
+    """Everything that one input record sets off. Raises Crashed."""
+    try:
+        _route(worker, source, item)
+    except Crashed:
+        raise
+    except Exception as error:
+        raise Crashed(source, item.offset) from error
+
+
+def _route(worker: Worker, source: Source, item: Item) -> None:
     event = item.event
     shard = worker.shards[source.tp.partition]
     if isinstance(event, BadEvent):
@@ -40,6 +50,9 @@ def route(worker: Worker, source: Source, item: Item) -> None:
         worker.metrics.add("risk_late_events_total", source.tp.topic)
     if plan.decide:
         _route_payment(worker, shard, source, item, event, plan)
+    elif shard.ledger.crashes and shard.ledger.crashes.gives_up(source.tp.topic, item.offset):
+        worker.metrics.add("risk_gave_up_total", source.tp.topic)
+        dead_letter(worker, shard, source, item, BadEvent("gave_up", "event: it was expected to be counted, and crashed a worker twice"))
     else:
         _route_activity(worker, shard, source, item, event, plan)
     worker.keeping.unsafe.append((source, item.offset))
@@ -91,7 +104,12 @@ def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, eve
     answered = ledger.answer_to(source.tp.topic, offset, event.payment_id) if ledger.answered else None
     values: list[Any] = []
     homes: set[int] = set()
-    missing, complete = touch_all(worker, source, item.offset, event, plan, tid, values, homes, want=answered is None)
+    missing: set[int] = set()
+    complete = False
+    if ledger.crashes and ledger.crashes.untouchable(source.tp.topic, offset):
+        values = [None] * len(plan.names)
+    else:
+        missing, complete = touch_all(worker, source, item.offset, event, plan, tid, values, homes, want=answered is None)
     source.begin(offset, (1 if answered is not None else 2) + len(homes))
     if homes:
         worker.courier.tie(homes, source, offset)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from aiokafka.structs import ConsumerRecord
 
 from streams.chunks import MARKER, epoch_in, marker_key
+from streams.crashes import ROLES, Crashes, done_with
 from streams.labelling import Labelling
 from streams.ledger import Ledger, Stamp, answered_offset, is_marker
 from streams.outbox import NO_HEADERS
@@ -52,6 +53,9 @@ async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Sto
             await asyncio.sleep(0)  # a heartbeat must get through, however much there is to restore
             breath = time.monotonic()
     ledger.restore(live)
+    ledger.crashes = Crashes({worker.topics[role]: role for role in ROLES}, live)
+    for key in done_with(live, {role: await worker.committed(role, partition) or 0 for role in ROLES}):
+        store.note(key, None)
     log.info(
         "partition %d taken over: epoch %d, %d rows of profiles, %d answers read back", partition, stamp.epoch, rows, len(ledger.answered)
     )

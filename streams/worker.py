@@ -19,6 +19,7 @@ from risk.engine import Engine
 from risk.events import BadEvent, Event
 from streams.counting import RuleTally, count_written
 from streams.courier import Courier
+from streams.crashes import Crashed
 from streams.decide import decide_waiting
 from streams.heartbeat import Heartbeat
 from streams.keeping import Keeping
@@ -87,7 +88,7 @@ class Worker:
         self.topics = topics
         self.topic_index = {topics[role]: i for i, role in enumerate(INPUT_TOPICS)}
         self.instance = instance
-        self.fail = fail
+        self._fail = fail
         self.partitions = settings.partitions
         self.mildest = engine.ruleset.policy.actions[0]
         self.metrics = Metrics()
@@ -118,6 +119,13 @@ class Worker:
         beats = (self._pulse, self.keeping.flush_when_due, self.keeping.commit_when_due, self.keeping.make_room)
         self._beats = [asyncio.create_task(self._forever(beat)) for beat in beats]
         self._beats.append(asyncio.create_task(self._guarded(Watchdog(self).watch())))
+
+    def fail(self, error: BaseException) -> None:
+        """End the process. Nothing is begun, flushed or committed any more: what is not committed comes again."""
+        self.ownership.phase = "closed"
+        for beat in self._beats:
+            beat.cancel()
+        self._fail(error)
 
     async def begin_once(self) -> None:
         if self._begun is None:
@@ -194,9 +202,19 @@ class Worker:
                     event = BadEvent("too_old", f"occurred_at: expected at most {late_ms_max} ms before it was received")
             except BadEvent as error:
                 event = error
+            except Exception as error:  # noqa: BLE001 - ours to answer for: noted, and given up when it comes back
+                event = self._undecodable(source, record.offset, error)
             after = schema.extra_fields
             source.add(record, event, after != before)
             before = after
+
+    def _undecodable(self, source: Source, offset: int, error: Exception) -> BadEvent:
+        """Raises Crashed, unless this very record did so often enough."""
+        shard = self.shards.get(source.tp.partition)
+        if shard is None or not shard.ledger.crashes.gives_up(source.tp.topic, offset):
+            raise Crashed(source, offset) from error
+        self.metrics.add("risk_gave_up_total", source.tp.topic)
+        return BadEvent("gave_up", f"event: expected one that can be decoded; it crashed a worker twice: {error!r}")
 
     def fresh(self, batch: Batch) -> Iterator[tuple[Source, ConsumerRecord]]:
         """The records of a private topic that are next, one by one; what a rebalance overtook is left out."""

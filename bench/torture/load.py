@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -76,9 +77,10 @@ class Load(threading.Thread):
         self._brokers, self._topics = bootstrap, topics
         self._made = messages(seed, int(time.time() * 1000), rate, customers)
         self._ahead = 0
-        self._later: deque[tuple[int, Message]] = deque()
+        self._later: deque[tuple[int, int, Message]] = deque()  # when it is due, the number of payments made before it
+        self._unacknowledged: dict[int, None] = {}
         self._ended = threading.Event()
-        self.sent = self.payments = 0
+        self.sent = self.sent_payments = self.payments = 0
         self.began = time.monotonic()
         self.error: BaseException | None = None
 
@@ -113,38 +115,50 @@ class Load(threading.Thread):
         await producer.start()
         try:
             for due_ms, message in self._made:
-                if message[0] != "payments" and due_ms > time.time() * 1000 and self._ahead > 0:
-                    self._later.append((due_ms, message))  # nobody answers a payment before it was made
+                if message[0] != "payments":
+                    self._later.append((due_ms, self.sent_payments, message))
                     continue
-                await self._turn_of(due_ms)
+                await self._turn_of(producer, due_ms)
                 if self._ended.is_set():
                     break
-                while self._later and self._later[0][0] <= time.time() * 1000:
-                    await self._put(producer, self._later.popleft()[1])
                 await self._put(producer, message)
-            for _, message in self._later:
+            await producer.flush()
+            for *_, message in self._later:
                 await self._put(producer, message)
             await producer.flush()
         finally:
             await producer.stop()
 
-    async def _turn_of(self, due_ms: int) -> None:
+    async def _turn_of(self, producer: AIOKafkaProducer, due_ms: int) -> None:
         while True:
+            await self._put_later(producer)
             if due_ms <= time.time() * 1000 or self._ahead > 0 or self._ended.is_set():
                 return
             await asyncio.sleep(TICK_SECONDS)
+
+    async def _put_later(self, producer: AIOKafkaProducer) -> None:
+        """What is due, and whose payments before it the broker has: nobody answers a payment before it was made."""
+        while self._later:
+            due_ms, after, message = self._later[0]
+            if due_ms > time.time() * 1000 or next(iter(self._unacknowledged), after) < after:
+                return
+            self._later.popleft()
+            await self._put(producer, message)
 
     async def _put(self, producer: AIOKafkaProducer, message: Message) -> None:
         role, key, value = message
         acked = await producer.send(self._topics[role], value, key=key.encode())
         self.sent += 1
         if role == "payments":
+            self._unacknowledged[self.sent_payments] = None
+            acked.add_done_callback(partial(self._acknowledged, self.sent_payments))
+            self.sent_payments += 1
             self._ahead = max(0, self._ahead - 1)
-            acked.add_done_callback(self._acknowledged)
         if self.sent % 64 == 0:
             await asyncio.sleep(0)
 
-    def _acknowledged(self, acked: asyncio.Future[Any]) -> None:
+    def _acknowledged(self, number: int, acked: asyncio.Future[Any]) -> None:
+        self._unacknowledged.pop(number, None)
         if not acked.cancelled() and acked.exception() is None:
             self.payments += 1
         elif not acked.cancelled():

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from risk.engine import Engine
+from risk.engine import GAVE_UP, Engine
 from risk.events import BadEvent
 from risk.language import RuleSet
 from risk.learning import Version
@@ -160,7 +160,10 @@ class Replay:
             self.engine.use(version)
         given = score_of(receipt) if version is None else None
         values = values_of(plan, receipt)
-        outcome = self.engine.decide(plan, event, values, late_touches_of(plan, receipt), given)
+        if GAVE_UP in (receipt.get("unknown") or {}).values():
+            outcome = self.engine.give_up(plan, event)
+        else:
+            outcome = self.engine.decide(plan, event, values, late_touches_of(plan, receipt), given)
         mildest = self.ruleset.policy.actions[0]
         top: Sequence[Any] = ()
         if version is None:

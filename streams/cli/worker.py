@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -19,12 +20,14 @@ import uvloop
 from risk.language import RuleFileError, RuleSet, load
 from streams.app import make_app
 from streams.broadcast import read_rulesets
+from streams.crashes import note
 from streams.health import Health
 from streams.settings import Settings, SettingsProblem, read_settings
 from streams.topics import NoKafka, TopicProblem, ensure_topics, names
 
 log = logging.getLogger("streams.worker")
 STOP_SECONDS = 10.0
+NOTE_SECONDS = 5.0
 SELDOM_SECONDS = 10.0
 
 
@@ -114,8 +117,10 @@ async def _run(settings: Settings, ruleset: RuleSet) -> int:
     except Exception as error:  # noqa: BLE001 - a worker that cannot start or go on must end, not stand still
         fail(error)
     if failed:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(note(worker, failed[0]), NOTE_SECONDS)
         logging.shutdown()
-        os._exit(1)  # nothing is written any more, not even a commit: whoever takes over recovers
+        os._exit(1)  # nothing else is written any more, not even a commit: whoever takes over recovers
     await asyncio.wait_for(app.stop(), STOP_SECONDS)
     await health.stop()
     return 0

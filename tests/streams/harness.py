@@ -58,12 +58,17 @@ def now_ms() -> int:
 class WorkerProcess:
     """One `risk worker` (or another command that runs on). Its output goes to a file; its metrics page tells when it is ready."""
 
-    def __init__(self, environment: dict[str, str], log: Path, command: str = "worker") -> None:
+    def __init__(self, environment: dict[str, str], log: Path, command: str = "worker", bug: str | None = None) -> None:
         self.log = log
         LOGS.append(log)
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                [*RISK, command], env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=log.parent
+                [sys.executable, "-m", "tests.streams.buggy", bug] if bug else [*RISK, command],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd=log.parent,
             )
 
     def text(self) -> str:
@@ -174,11 +179,11 @@ class Stage:
         finally:
             await admin.close()
 
-    def worker(self, command: str = "worker", **variables: str) -> WorkerProcess:
-        """Start one more worker of this story's group."""
+    def worker(self, command: str = "worker", bug: str | None = None, **variables: str) -> WorkerProcess:
+        """Start one more worker of this story's group; ``bug``: one of buggy.py, that it has."""
         environment = {name: text for name, text in os.environ.items() if not name.startswith("RISK_")}
-        environment |= self.variables | variables
-        worker = WorkerProcess(environment, self.folder / f"{command}-{len(self.workers) + 1}.log", command)
+        environment |= {"PYTHONPATH": str(ROOT)} | self.variables | variables
+        worker = WorkerProcess(environment, self.folder / f"{command}-{len(self.workers) + 1}.log", command, bug)
         self.workers.append(worker)
         return worker
 
