@@ -1,7 +1,8 @@
 """Runs the tests that stand in rule files, through the same engine that decides payments.
 
-Rule 1: the rule alone, always on: other rules, its mode, rollout, validity and the model are left out, and windows are full;
-the policy's bands stay. A test with `trusted: true` has a trust rule beside it that always fires.
+Rule 1: the rule alone, always on: other rules, its mode, rollout, validity, overrides and the model are left out, and windows are full;
+the policy's bands stay. A test with `trusted: true` has a trust rule beside it that always fires, one with `overridden: true` the
+rule's overrides, whatever their date.
 Rule 2: a test that fails says what was expected, what came, and each part of the condition with the values of that event.
 Never here: how a test is written (`risk.language.cases`), and printing.
 """
@@ -76,12 +77,16 @@ class Ready:
     events: tuple[Event, ...]
 
 
+ALWAYS_MS = 1 << 62
 TRUSTED = "(trusted)"
 """The trust rule that a test can put beside its rule; no rule of a file can have this name."""
 
 
-def alone(ruleset: RuleSet, rule: Rule, trusted: bool = False) -> RuleSet:
-    """The rule set with this one rule in it, live for everybody and at all times; with ``trusted`` a rule that clears it comes second."""
+def alone(ruleset: RuleSet, rule: Rule, trusted: bool = False, overridden: bool = False) -> RuleSet:
+    """The rule set with this one rule in it, live for everybody and at all times; with ``trusted`` a rule that clears it comes second.
+
+    ``overridden``: its overrides hold, for all time.
+    """
     always = replace(
         rule, mode="live", rollout=1.0, rollout_by=None, valid_from_ms=None, valid_until_ms=None, accept_from_ms=None, group=None
     )
@@ -94,7 +99,7 @@ def alone(ruleset: RuleSet, rule: Rule, trusted: bool = False) -> RuleSet:
         checked[TRUSTED] = CheckedRule(clears, Bool(True), Scope(), {})
         one.rule_reads = {**ruleset.rule_reads, TRUSTED: frozenset()}
     one.policy = replace(ruleset.policy, covered_since_ms=None)
-    one.overrides = ()
+    one.overrides = tuple(replace(each, until_ms=ALWAYS_MS) for each in ruleset.overrides if each.rule == rule.name) if overridden else ()
     one.model = None
     needed = {name for event in rule.events for name in one.reads(event)}
     one.features = {name: feature for name, feature in ruleset.features.items() if name in needed}
@@ -125,8 +130,8 @@ class Trial:
         self.ruleset = ruleset
         self.rule = rule
         self._like = like
-        self._machines: dict[bool, InProcess] = {}
-        self.machine = self._machine(False)
+        self._machines: dict[tuple[bool, bool], InProcess] = {}
+        self.machine = self._machine(False, False)
 
     def ready(self, case: Case, number: int) -> Ready:
         """The test made ready; ``number`` tells its ids from those of other tests. Raises CaseError."""
@@ -155,7 +160,7 @@ class Trial:
 
     def play(self, case: Case, ready: Ready) -> list[Seen]:
         """Run the events of a test, whatever it expects. Raises CaseError where it gives what the rule does not read."""
-        script, machine = ready.script, self._machine(ready.script.trusted)
+        script, machine = ready.script, self._machine(ready.script.trusted, ready.script.overridden)
         for name in script.given:
             if name not in machine.engine.ruleset.features:
                 raise CaseError(case.place, f"`{name}` is given, but the rule does not read it")
@@ -167,12 +172,13 @@ class Trial:
             seen.append(Seen(event, _verdict(outcome), outcome, step.score))
         return seen
 
-    def _machine(self, trusted: bool) -> InProcess:
-        found = self._machines.get(trusted)
+    def _machine(self, trusted: bool, overridden: bool) -> InProcess:
+        found = self._machines.get((trusted, overridden))
         if found is None:
-            one = alone(self.ruleset, self.rule, trusted)
-            found = InProcess(one) if self._like is None else _judging(self._like._machine(trusted), one, self._like.rule.events)
-            self._machines[trusted] = found
+            one = alone(self.ruleset, self.rule, trusted, overridden)
+            like = self._like
+            found = InProcess(one) if like is None else _judging(like._machine(trusted, overridden), one, like.rule.events)
+            self._machines[trusted, overridden] = found
         return found
 
     def _judge(self, expected: Expected, seen: Sequence[Seen], case: Case) -> tuple[int, str | None]:

@@ -16,6 +16,7 @@ import typer
 
 from risk.language import Loaded, examine, render_problems
 from risk.language.formats import as_json, github, sarif
+from risk.tools.state import left_by_a_payment, told
 
 
 class Format(StrEnum):
@@ -57,4 +58,7 @@ def _shown(loaded: Loaded, root: str, format: Format) -> str:
             return github(loaded.problems, loaded.summary, root)
         case Format.sarif:
             return sarif(loaded.problems, version("riskstream"), root)
-    return render_problems(loaded.problems, loaded.sources, loaded.summary, root)
+    *problems, summary = render_problems(loaded.problems, loaded.sources, loaded.summary, root).splitlines(keepends=True)
+    left = left_by_a_payment(loaded.ruleset) if loaded.ruleset is not None else None
+    state = f"{told(left)}\n" if left is not None and left.rows else ""
+    return "".join((*problems, state, summary))

@@ -68,13 +68,14 @@ class Expected:
 class Script:
     """A test ready to run. ``given``: values of features, the same at every event (the model's score is on the steps).
 
-    ``trusted``: a trust rule fires at every event too.
+    ``trusted``: a trust rule fires at every event too; ``overridden``: the rule's overrides hold.
     """
 
     steps: tuple[Step, ...]
     given: Mapping[str, Any]
     expected: Expected
     trusted: bool = False
+    overridden: bool = False
 
 
 def script_of(ruleset: RuleSet, rule: Rule, case: Case, number: int) -> Script:
@@ -89,8 +90,8 @@ def script_of(ruleset: RuleSet, rule: Rule, case: Case, number: int) -> Script:
         if feature is None or not isinstance(node, Scalar):
             raise CaseError(key.place, f"`{key.text}` is not a feature that can be given")
         given[key.text] = value_as(node.text, feature.type, node.place)
-    trusted = isinstance(case.node, Block) and _text(case.node, "trusted") == "true"
-    return Script(tuple(_Sequence(ruleset, rule, number, score).steps(case)), given, _expected(case), trusted)
+    trusted, overridden = (isinstance(case.node, Block) and _text(case.node, key) == "true" for key in ("trusted", "overridden"))
+    return Script(tuple(_Sequence(ruleset, rule, number, score).steps(case)), given, _expected(case), trusted, overridden)
 
 
 def value_as(text: str, kind: FieldType, place: Place) -> Any:

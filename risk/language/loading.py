@@ -27,6 +27,7 @@ from risk.language.checks import (
     schema_fits,
     score_without_model,
     unused,
+    window_and_keys,
 )  # fmt: skip
 from risk.language.checks.provenance import Grounds
 from risk.language.condition import Node as Condition
@@ -279,6 +280,7 @@ class Loading:
         for key, node in self._of("features"):
             feature = self.features.get(key.text)
             if feature is not None:
+                window_and_keys.check(feature, key, self.counted, self.problems)
                 provenance_distinct.check(feature, node, grounds, self.problems)
                 where = self.wheres.get(feature.name)
                 written = node.get("where") if isinstance(node, Block) else None

@@ -86,7 +86,7 @@ class Case:
     """One test of a rule, names and values checked but still as written (`risk.language.values.value_of` reads the values).
 
     ``events``: mappings whose keys are fields, `model.score`, `event`, or `repeat every after at`. ``given``: feature names to values.
-    ``expect``: a word (`fires`, `silent`, `unknown`, `silent_all`) or a mapping. Its ``node`` may also say `at` and `trusted`.
+    ``expect``: a word (`fires`, `silent`, `unknown`, `silent_all`) or a mapping. Its ``node`` may say `at`, `trusted`, `overridden`.
     """
 
     it: str

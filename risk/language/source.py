@@ -288,6 +288,14 @@ def _tell(file: File, problem: yaml.YAMLError, problems: Problems) -> None:
         hint = "put a text that holds a comma, a bracket or `: ` in quotes"
         problems.at("E000", file, opening, opening + 1, f"this `{file.text[opening]}` is not closed, or a comma is missing after it", hint)
         return
+    if "scanning a quoted scalar" in context:
+        opening = min(getattr(problem, "context_mark").index, len(file.text) - 1)  # noqa: B009 as above
+        sign = file.text[opening]
+        said = f"this quotation mark {sign} is not closed" if "end of stream" in what else f"this text in {sign} cannot be read: {what}"
+        problems.at("E000", file, opening, opening + 1, said, None if "end of stream" not in what else "write the same sign at its end")
+        return
+    if "did not find expected key" in what:
+        hint = "this line is indented otherwise than the lines that it belongs to"
     if "mapping values are not allowed" in what:
         hint = "a text that holds `: ` needs quotes; or this line is indented too far"
     elif "cannot start any token" in what and file.text[offset : offset + 1] in "\t@%`":

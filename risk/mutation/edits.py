@@ -95,6 +95,14 @@ def with_macro(ruleset: RuleSet, name: str, node: Node, rules: Iterable[str], fe
     return changed
 
 
+def with_override(ruleset: RuleSet, number: int, name: str, value: Any) -> RuleSet:
+    """One of the overrides sets the parameter to another value."""
+    changed, made = copy.copy(ruleset), list(ruleset.overrides)
+    made[number] = replace(made[number], params={**made[number].params, name: value})
+    changed.overrides = tuple(made)
+    return changed
+
+
 def without_entry(ruleset: RuleSet, name: str, value: Any) -> RuleSet:
     """The list lacks one of its values."""
     changed = copy.copy(ruleset)

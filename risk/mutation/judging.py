@@ -57,7 +57,7 @@ def _pointless(ruleset: RuleSet, changed: RuleSet, mutant: Mutant) -> str | None
         return REFUSED
     if changed.rules is not ruleset.rules or changed.lists is not ruleset.lists or changed.policy is not ruleset.policy:
         return None
-    if changed.features is not ruleset.features and not mutant.features:
+    if (changed.features is not ruleset.features and not mutant.features) or changed.overrides is not ruleset.overrides:
         return None
     rules = [(ruleset.checked[name], changed.checked[name]) for name in mutant.rules]
     wheres = [(ruleset.wheres[name], changed.wheres[name]) for name in mutant.features]

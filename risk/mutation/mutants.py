@@ -1,6 +1,6 @@
 """All mutants of a rule set: the same files with one small thing written otherwise.
 
-Rule 1: what the tests leave out by their nature is not changed: mode, rollout, validity, groups, overrides, words for people.
+Rule 1: what the tests leave out by their nature is not changed: mode, rollout, validity, groups, words for people.
 Rule 2: calendar and lifetime windows have no second more or less; a list of values is data, and beyond `ENTRIES_MAX` values is
 left to those who keep it.
 Rule 3: a mutant is made lazily: `make` gives the changed rule set.
@@ -14,7 +14,7 @@ from functools import partial
 
 from risk.declared import Feature, Rule
 from risk.language.problems import Problem
-from risk.language.ruleset import RuleSet
+from risk.language.ruleset import Override, RuleSet
 from risk.language.source import Block, Items, Scalar
 from risk.language.values import value_of
 from risk.mutation import edits
@@ -28,7 +28,7 @@ from risk.mutation.written import Spot, Written, entries_of, part, scalar_of, wh
 
 ENTRIES_MAX = 50
 CODES = {
-    "threshold": "M101", "comparison": "M102", "term": "M103", "at_least": "M104", "negation": "M105", "window": "M201",
+    "threshold": "M101", "comparison": "M102", "term": "M103", "at_least": "M104", "negation": "M105", "override": "M106", "window": "M201",
     "with_current": "M202", "counts": "M203", "where": "M204", "if_none": "M205", "event": "M206", "final": "M301", "on_missing": "M302",
     "unless_possible": "M303", "score": "M304", "then": "M305", "obligation": "M306", "report": "M307", "entry": "M401",
 }  # fmt: skip
@@ -38,6 +38,7 @@ HINTS = {
     "term": "a test in which this alone decides would",
     "at_least": "a test with exactly as many as are needed, and one with one fewer, would",
     "negation": "a test in which this alone decides would",
+    "override": "a test with `overridden: true` on each side of the limit would",
     "window": "a test with an event a second before it is forgotten, and one with an event just forgotten, would",
     "with_current": "a test in which the payment itself makes the difference would",
     "counts": "a test with an earlier payment that was refused or declined would",
@@ -98,6 +99,9 @@ class _Making:
             yield from self._list(name, tuple(rules))
         for name, rules in self.uses.rules_with["setting"].items():
             yield from self._setting(name, tuple(rules))
+        for number, override in enumerate(self.ruleset.overrides):
+            if override.rule in self.uses.params_of:
+                yield from self._override(number, override)
 
     def _rule(self, rule: Rule) -> Iterator[Mutant]:
         block, name = self.written.rules[rule.name], rule.name
@@ -177,6 +181,18 @@ class _Making:
             excuse = f"a list of more than {ENTRIES_MAX} values is data" if number > ENTRIES_MAX else None
             make = partial(edits.without_entry, self.ruleset, name, value_of(scalar.text, declared.type))
             yield Mutant("entry", f"`{scalar.text}` is not in `@{name}`", whole(scalar), rules, make, (), excuse)
+
+    def _override(self, number: int, override: Override) -> Iterator[Mutant]:
+        block = self.written.overrides[override.place]
+        said = block.get("set")
+        for param in override.params:
+            scalar = scalar_of(said, param) if isinstance(said, Block) else None
+            assert scalar is not None
+            excuse = None if param in self.uses.params_of[override.rule] else "the parameter stands in the message only"
+            for text, value in value_steps(scalar.text):
+                make = partial(edits.with_override, self.ruleset, number, param, value)
+                told = f"an override of `{override.rule}` sets `${param}` to {text}"
+                yield Mutant("override", told, whole(scalar), (override.rule,), make, (), excuse)
 
     def _setting(self, name: str, rules: tuple[str, ...]) -> Iterator[Mutant]:
         scalar = scalar_of(self.written.settings, name) if self.written.settings is not None else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from risk.declared import Place
 from risk.language.problems import Problem
 from risk.language.ruleset import RuleSet
 from risk.language.sections.macros import Macro, read_conditions
@@ -32,13 +33,16 @@ class Spot:
 
 
 class Written:
-    """The blocks of rules, features and lists, the macros and the settings, by name."""
+    """The blocks of rules, features and lists, the macros and the settings, by name; those of overrides by their place."""
 
     def __init__(self, ruleset: RuleSet) -> None:
         sections: dict[str, dict[str, tuple[Scalar, Node]]] = {}
+        self.overrides: dict[Place, Block] = {}
         for path, text in ruleset.sources.items():
             _, root = read(path, text, Problems())
             for key, node in root or ():
+                if key.text == "overrides" and isinstance(node, Items):
+                    self.overrides.update((item.place, item) for item in node.items if isinstance(item, Block))
                 if isinstance(node, Block):
                     sections.setdefault(key.text, {}).update(node.entries)
         self.keys = {(section, name): key for section, entries in sections.items() for name, (key, _) in entries.items()}

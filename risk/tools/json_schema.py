@@ -176,6 +176,7 @@ class _Made:
             "expect": {"anyOf": [one_of(EXPECT_WORDS), self.expect(given)]},
             "at": DATE,
             "trusted": FLAG,
+            "overridden": FLAG,
         }
         return mapping(CASE_KEYS, known, schema_words.CASE, required=("it", "events", "expect"))
 

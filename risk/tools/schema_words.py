@@ -60,6 +60,7 @@ CASE: Mapping[str, str] = {
     "todo": "A ticket: a known gap; the test does not fail, and is reported when it starts to hold.",
     "at": "When the test's clock starts. Default 2027-01-04T04:00:00Z.",
     "trusted": "true: a trust rule fires as well.",
+    "overridden": "true: the overrides of the rule hold, whatever their date.",
 }
 STEP: Mapping[str, str] = {
     "event": "The event type. Default: that of the rule.",

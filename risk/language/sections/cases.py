@@ -19,7 +19,7 @@ from risk.language.sections.rules import RuleDraft
 from risk.language.source import Block, Items, Node, Problems, Scalar
 from risk.language.values import described
 
-CASE_KEYS = ("it", "events", "given", "expect", "todo", "at", "trusted")
+CASE_KEYS = ("it", "events", "given", "expect", "todo", "at", "trusted", "overridden")
 STEP_KEYS = ("event", "repeat", "every", "after", "at")
 EXPECT_WORDS = ("fires", "silent", "unknown", "silent_all")
 EXPECT_KEYS = (*EXPECT_WORDS, "fires_on", "action", "score", "reasons", "values", "obligations", "report")
@@ -104,6 +104,7 @@ class _CaseReading:
             return None
         self._expect(expect)
         keys.flag("trusted")
+        keys.flag("overridden")
         at = keys.scalar("at")
         if at is not None and moment_ms(at.text) is None:
             self.problems.error("E423", at, f"`at` is a time such as `2027-01-04T04:00:00Z`, not `{at.text}`")

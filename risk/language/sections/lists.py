@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from risk.cards import holds_card
 from risk.declared import FieldType, ListDecl
 from risk.language.condition import Fault
 from risk.language.sections.events import read_type
@@ -69,6 +70,10 @@ def _values(keys: Keys, kind: FieldType, problems: Problems) -> dict[Any, int | 
     for item in node.items:
         scalar, end = (item, None) if isinstance(item, Scalar) else _entry(item, problems)
         if scalar is None:
+            continue
+        if holds_card(scalar.text):
+            message = "this is the number of a card; none may be kept anywhere"
+            problems.error("E231", scalar, message, "write the token that events have for it")
             continue
         value = value_of(scalar.text, kind)
         if isinstance(value, Fault):

@@ -25,7 +25,7 @@ FEATURE_KEYS = (
     "of", "per", "read_with", "over", "ending", "where", "counts", "with_current", "if_none", "about",
 )  # fmt: skip
 LIST_KEYS = ("of", "about", "owner", "review_by", "confidential", "source", "values")
-CASE_KEYS = ("it", "todo", "at", "trusted", "given", "events", "expect")
+CASE_KEYS = ("it", "todo", "at", "trusted", "overridden", "given", "events", "expect")
 Path = tuple[str, ...]
 """Where a node stands: the keys that lead to it, `*` for an item of a list."""
 
