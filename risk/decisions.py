@@ -61,6 +61,8 @@ class Outcome(msgspec.Struct):
     failed: bool = False
     in_force: Mapping[int, InForce] = AS_WRITTEN
     messages: Mapping[int, str] = NO_MESSAGES
+    control: Mapping[str, Any] | None = None
+    """The draw of the control group, where there was one."""
 
     @property
     def action(self) -> str:
@@ -152,7 +154,7 @@ class _Receipt(msgspec.Struct):
     would_be: msgspec.Raw
     overridden_by: list[str]
     reports: list[dict[str, Any]]
-    control: None
+    control: Mapping[str, Any] | None
     action: str
     score: int
     reasons: list[str]
@@ -255,7 +257,7 @@ class Writer:
                 self._rules(outcome, ruling.would_be),
                 ruling.overridden_by,
                 ruling.reports,
-                None,
+                outcome.control,
                 ruling.action,
                 ruling.score,
                 ruling.reasons,

@@ -216,6 +216,15 @@ class Duty:
 
 
 @dataclass(frozen=True, slots=True)
+class Control:
+    """The control group. ``bands``: (from which amount on, share), ascending; ``cap``: money a Shanghai day; both in minor units."""
+
+    bands: tuple[tuple[int, float], ...]
+    cap: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How hits and the score become one action. ``actions`` mild to strict; bands ascending by threshold."""
 
@@ -227,6 +236,7 @@ class Policy:
     on_late: str = "challenge"
     groups: Mapping[str, str] = field(default_factory=dict)
     covered_since_ms: int | None = None
+    control: Control | None = None
 
 
 @dataclass(frozen=True, slots=True)

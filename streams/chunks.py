@@ -74,7 +74,7 @@ def epoch_in(key: bytes) -> int:
         return int(TAIL.unpack(key[-8:])[1])
     if key[:1] == b"x":
         return int.from_bytes(key[-4:], "big")
-    return int.from_bytes(key[1:5], "big") if key[:1] in (MARKER, b"s", b"l") else 0
+    return int.from_bytes(key[1:5], "big") if key[:1] in (MARKER, b"s", b"l", b"g") else 0
 
 
 def array_of(count: int, payload: bytes | bytearray) -> bytes:

@@ -107,4 +107,6 @@ def measure(worker: Worker) -> None:
     for how in HOWS if worker.engine.labels is not None else ():
         counts = [shard.ledger.labelling.counts[how] for shard in worker.shards.values() if shard.ledger.labelling is not None]
         metrics.set("risk_labels_joined_total", sum(counts), how)
+    days = [(day, shard.ledger.spent.of(day)) for shard in worker.shards.values() for day in shard.ledger.spent.days]
+    metrics.set("risk_control_spent", max(days)[1] if days else 0)
     worker.learning.measure()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from risk.decisions import Outcome
 from risk.engine import Plan
 from risk.events import Event
 from streams.counting import count_decision
@@ -21,6 +22,7 @@ from streams.touching import remember_decision, remember_labelled
 from streams.wire import partition_of
 
 if TYPE_CHECKING:
+    from streams.control import Group
     from streams.worker import Shard, Worker
 
 
@@ -62,6 +64,8 @@ def _decide(
         outcome = engine.give_up(plan, event)
     else:
         outcome = engine.decide(plan, event, values, late_touches, complete=complete)
+    if worker.group is not None:
+        _draw(worker, worker.group, shard, source, item.offset, event, tid, outcome)
     decided_ms = int(time.time() * 1000)
     late = decided_ms - record.timestamp > worker.settings.deadline_ms
     raw = engine.schema.to_json(event) if item.extras else record.value
@@ -86,8 +90,19 @@ def _decide(
         if shard.ledger.labelling is not None:
             remember_labelled(worker, source, item.offset, shard.ledger.labelling.payment(event, ruling.action, source.code, item.offset))
     if outcome.inputs is not None:
-        worker.teaching.offer(event, outcome.inputs, ruling.action == worker.mildest, 1.0, source, item.offset)
+        propensity = outcome.control["propensity"] if outcome.control is not None and outcome.control["let_through"] else 1.0
+        worker.teaching.offer(event, outcome.inputs, ruling.action == worker.mildest, propensity, source, item.offset)
     count_decision(worker.metrics, worker.tallies[plan.event], outcome, late, event.occurred_at, decided_ms, time.perf_counter() - started)
+
+
+def _draw(worker: Worker, group: Group, shard: Shard, source: Source, offset: int, event: Event, tid: int, outcome: Outcome) -> None:
+    """A few of the payments that would be stopped are let through, to learn from them; what it costs is safe before the commit."""
+    how = group.consider(shard.ledger.spent, source.tp.partition, event, tid, outcome)
+    if how is not None:
+        worker.metrics.add("risk_control_payments_total", how)
+    if how == "let_through":
+        source.more(offset, 1)
+        worker.keeping.unsafe.append((source, offset))
 
 
 def decide_waiting(worker: Worker, waiting: Waiting) -> None:

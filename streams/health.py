@@ -19,6 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from risk.language import RuleSet
 from risk.learning.registry import REFUSALS
 from risk.refusals import REASONS
+from streams.control import HOWS as CONTROL_HOWS
 from streams.counting import measure
 from streams.labelling import HOWS
 from streams.metrics import Metrics
@@ -52,6 +53,8 @@ def begin_at_zero(metrics: Metrics, ruleset: RuleSet, topics: Collection[str]) -
     for where in ("live", "packed", "stored"):
         metrics.add("risk_profiles_moved_total", where, by=0)
         metrics.set("risk_profiles_held", 0, where)
+    for how in CONTROL_HOWS:
+        metrics.add("risk_control_payments_total", how, by=0)
     for how in HOWS:
         metrics.add("risk_labels_joined_total", how, by=0)
     for reason in REFUSALS:

@@ -14,6 +14,7 @@ import msgspec
 import orjson
 from aiokafka.structs import ConsumerRecord
 
+from streams.control import Spent
 from streams.crashes import Crashes
 from streams.labelling import Labelling
 from streams.wire import PARTITIONS_MAX, encode_row
@@ -87,6 +88,7 @@ class Ledger:
         self._number = 0
         self.labelling: Labelling | None = None
         """Payments and their labels, where features count labels."""
+        self.spent = Spent(stamp.epoch)
 
     # ------------------------------------------------------------------ answers read back
 
@@ -139,6 +141,7 @@ class Ledger:
             self._fresh = []
         if self.labelling is not None:
             changes += self.labelling.take_changes()
+        changes += self.spent.take_changes()
         newest = self._records[-1][0] if self._records else 0
         while self._records and self._records[0][0] <= newest - self._window_ms:
             changes.append((self._records.popleft()[1], None))
@@ -148,6 +151,7 @@ class Ledger:
         """Payments seen, from the changelog; and what is known of them."""
         if self.labelling is not None:
             self.labelling.restore(records)
+        self.spent.restore(records)
         entries: list[tuple[int, int, int, int, int]] = []
         for key in sorted(key for key in records if key[:1] == b"s"):
             found = _decode_seen(records[key])

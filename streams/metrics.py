@@ -97,6 +97,13 @@ CATALOGUE: tuple[Entry, ...] = (
         "Labels for features of labels: entered into profiles, waiting for their payment, old (their version stands already, or a newer "
         "one), unknown (the payment never came); and payments_dropped: payments let go for want of room.",
     ),
+    Entry(
+        "risk_control_payments_total",
+        "counter",
+        ("how",),
+        "Payments that the control group may let through: let_through, stopped, or spent (stopped because the day's money was).",
+    ),
+    Entry("risk_control_spent", "gauge", (), "Money that the control group let through on its newest Shanghai day, in minor units."),
     Entry("risk_model_versions_refused_total", "counter", (), "Versions that failed their checks and were not published."),
     Entry("risk_learn_records_refused_total", "counter", (), "Records of the learn log that cannot be read."),
     Entry("risk_labels_total", "counter", ("verdict",), "Labels read, by verdict."),

@@ -114,6 +114,9 @@ def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, eve
     if homes:
         worker.courier.tie(homes, source, offset)
     if answered is not None:
+        if worker.group is not None and worker.group.count_answered(ledger.spent, source.tp.partition, event, tid, answered):
+            worker.keeping.unsafe.append((source, offset))
+            source.more(offset, 1)
         remember_decision(worker, source, offset, event, answered)
         if ledger.labelling is not None:
             remember_labelled(worker, source, offset, ledger.labelling.payment(event, answered, source.code, offset))

@@ -99,6 +99,9 @@ class Settings:
     labelled_max: int = _setting(
         200_000, "count", _whole(1, 10**8), "Payments of a partition held for that, at most; the oldest go first, and are counted."
     )
+    control_secret_file: Path | None = _setting(
+        None, "file", Path, "The secret of the control group's draw, the same for all workers. Not set: nobody is let through for learning."
+    )
     learn_in: str = _setting(
         "worker", "worker or process", _one_of("worker", "process"), "Where the one learner runs: on a worker, or in `risk learner` alone."
     )

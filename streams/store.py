@@ -4,8 +4,8 @@ A profile is logged in chunks of rows in arrival order. The open chunk is writte
 a closed one never; so a payment costs a few short records, and compaction keeps one record a chunk. The epoch is part of the
 key: a stale owner's late write can never erase the good record.
 
-Keys, first byte: ``c`` chunk, ``d`` shape of rows, ``k`` since when series are kept, ``l`` payments and their labels, ``m`` marker of
-an owner, ``s`` payments seen.
+Keys, first byte: ``c`` chunk, ``d`` shape of rows, ``g`` what the control group spent, ``k`` since when series are kept, ``l`` payments and
+their labels, ``m`` marker of an owner, ``s`` payments seen, ``x`` crashes.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from faust.types import TP
 
 from risk.engine import Engine
 from risk.events import BadEvent, Event
+from streams.control import Group, read_secret
 from streams.counting import RuleTally, count_written
 from streams.courier import Courier
 from streams.crashes import Crashed
@@ -92,6 +93,8 @@ class Worker:
         self.partitions = settings.partitions
         self.mildest = engine.ruleset.policy.actions[0]
         self.metrics = Metrics()
+        control, secret = engine.ruleset.policy.control, read_secret(settings.control_secret_file)
+        self.group = Group(control, secret, settings.partitions, self.mildest) if control is not None and secret is not None else None
         ours = settings.learn_in == "worker" and learns(engine.ruleset.model)
         self.learning = Learning(engine.ruleset.model if ours else None, self.metrics)
         self.heads = Heads()

@@ -15,6 +15,7 @@ from risk.declared import EventType, Feature, Policy
 from risk.labelled import LABEL
 from risk.language.checks import (
     cold_limits,
+    control_of_lists,
     duties,
     live_rules_have_tests,
     messages,
@@ -255,6 +256,8 @@ class Loading:
         same_conditions.check(self.drafts, self.meanings, self.checked, self.problems)
         duties.check(self.drafts.values(), self.duties, (key.text for key, _ in self._of("duties")), self.problems)
         self._provenance()
+        reads = {name: frozenset(lists_in(expanded(each.node, self.macros))) for name, each in self.checked.items()}
+        control_of_lists.check({n: each.rule for n, each in self.checked.items()}, reads, self.lists, self.policy, self.problems)
         if today is not None:
             cold_limits.check(self.checked, self.rule_reads, self.features, self.policy, today, self.problems)
             past_dates.check(self.drafts, self._of("lists"), self.overrides, today, self.problems)

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from risk import control
 from risk.engine import GAVE_UP, Engine
 from risk.events import BadEvent
 from risk.language import RuleSet
@@ -165,6 +166,7 @@ class Replay:
         else:
             outcome = self.engine.decide(plan, event, values, late_touches_of(plan, receipt), given)
         mildest = self.ruleset.policy.actions[0]
+        control.again(outcome, mildest, receipt.get("control"))
         top: Sequence[Any] = ()
         if version is None:
             top = _own(receipt, "top") or ()

@@ -9,16 +9,18 @@ from itertools import pairwise
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from risk.declared import FieldType, Policy, Window
+from risk.declared import Control, FieldType, Policy, Window
 from risk.language.condition import Fault, literal
 from risk.language.problems import did_you_mean, one_of
 from risk.language.sections.keys import Keys, as_block, check_name, duration_ms, percent
 from risk.language.source import Block, Items, Node, Problems, Scalar, where
 
-POLICY_KEYS = ("actions", "score_bands", "model", "settings", "on_error", "on_late", "groups", "covered_since")
+POLICY_KEYS = ("actions", "score_bands", "model", "settings", "on_error", "on_late", "groups", "covered_since", "control")
 ACTIONS = Policy().actions
 PICKS = ("first_by_priority",)
 SCORE_MAX = 100
+CONTROL_KEYS = ("bands", "cap")
+SHARE_MAX = 0.5
 WINDOW_FORMS = "write `10m`, `24h`, `30d`, `calendar day in Asia/Shanghai` (or week, month, year), or `lifetime`"
 
 
@@ -55,6 +57,7 @@ def read_policy(blocks: list[tuple[Scalar, Node]], problems: Problems) -> tuple[
         on_late=_action(keys, "on_late", actions, Policy().on_late, problems),
         groups=groups,
         covered_since_ms=keys.moment("covered_since"),
+        control=_control(keys, problems),
     )
     return policy, settings
 
@@ -134,6 +137,40 @@ def _model_bands(keys: Keys, problems: Problems) -> tuple[tuple[float, int], ...
             message = "two bands start at the same score" if low == high else f"a higher score gives fewer points: {many} after {few}"
             problems.error("E432", second, message, f"the band before is at {where(first)}")
     return tuple((share, points) for share, points, _ in bands)
+
+
+def _control(keys: Keys, problems: Problems) -> Control | None:
+    """The control group: shares by amount, and what it may cost a day."""
+    block = keys.mapping("control")
+    if block is None:
+        return None
+    inner = Keys(block, "`control` of the policy", CONTROL_KEYS, problems)
+    if not inner.require(*CONTROL_KEYS, at=keys.block.key("control")):
+        return None
+    cap = _money(inner.scalar("cap"), problems)
+    bands: list[tuple[int, float]] = []
+    for amount, said in _bands(inner.node("bands"), ("amount", "share"), problems):
+        low, share = _money(amount, problems), percent(said.text)
+        if share is None or share > SHARE_MAX:
+            problems.error("E009", said, f"a share is a percentage from 0% to {SHARE_MAX:.0%}, not `{said.text}`")
+        elif low is not None and cap is not None and low[1] != cap[1]:
+            problems.error("E431", amount, f"the bands and the cap of a control group are in one currency, not {low[1]} and {cap[1]}")
+        elif low is not None and bands and low[0] <= bands[-1][0]:
+            problems.error("E431", amount, "bands go up from one amount to the next")
+        elif low is not None:
+            bands.append((low[0], share))
+    return Control(tuple(bands), cap[0], cap[1]) if cap is not None else None
+
+
+def _money(scalar: Scalar | None, problems: Problems) -> tuple[int, str] | None:
+    """Minor units and currency."""
+    if scalar is None:
+        return None
+    found = literal(scalar.text, None)
+    if isinstance(found, Fault) or found[1].kind != "money" or found[1].currency is None:
+        problems.error("E009", scalar, f"expected an amount such as `CNY 500.00`, not `{scalar.text}`")
+        return None
+    return int(found[0]), found[1].currency
 
 
 def _settings(keys: Keys, problems: Problems) -> tuple[Settings, dict[str, Any]]:
