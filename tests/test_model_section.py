@@ -6,8 +6,9 @@ import pytest
 
 from risk.engine import Engine
 from risk.language import Problem, examine, load
+from risk.language.sections import model_learner
 from risk.language.sections.model import BUCKETS_MAX, MODEL_SETTINGS
-from risk.learning import SETTINGS, Learner, fixed_version, inputs
+from risk.learning import SETTINGS, Learner, additive_terms, estimators, fixed_version, inputs
 
 EVENTS = """
 events:
@@ -37,6 +38,7 @@ def test_the_settings_and_bounds_are_those_of_the_learner() -> None:
 
 
 LEARNED = "  inputs: [{read: amount, as: log}]\n"
+TWO = "  inputs: [{read: amount, as: log}, {read: channel, as: category, buckets: 8}]\n"
 
 
 @pytest.mark.parametrize(
@@ -61,11 +63,39 @@ LEARNED = "  inputs: [{read: amount, as: log}]\n"
             "a fixed model cannot weigh an input read as category: it becomes several numbers",
         ),
         ("  learner: fixed\n  inputs: [{read: amount, as: log}]", "a fixed model needs the weight of `amount`"),
+        (LEARNED + "  learner: hybird", "learner is hybrid, binned, logistic or fixed, not `hybird`"),
+        (
+            LEARNED + "  learner: hoeffding_tree",
+            "`hoeffding_tree` alone never splits where frauds are rare, and raises no error: it scores every payment the same",
+        ),
+        (
+            LEARNED + "  challengers: [forest, ExtremelyFastDecisionTree]",
+            "`ExtremelyFastDecisionTree` alone never splits where frauds are rare, and raises no error: it scores every payment the same",
+        ),
+        (LEARNED + "  challengers: [forest, hybrid]", "`hybrid` is there already"),
+        (
+            "  learner: fixed\n  challengers: [binned]\n  inputs: [{read: amount, as: log, weight: 1}]",
+            "a fixed model learns nothing, so nobody can compete with it",
+        ),
+        (LEARNED + "  crosses: amount", "`crosses` is a list of pairs"),
+        (LEARNED + "  crosses: [[amount]]", "a cross is two inputs"),
+        (LEARNED + "  crosses: [[amount, amuont]]", "`amuont` is no input of the model"),
+        (LEARNED + "  crosses: [[amount, amount]]", "`amount` is crossed with itself"),
+        (TWO + "  crosses: [[amount, channel], [channel, amount]]", "`channel` and `amount` are a cross already"),
+        (TWO + "  learner: logistic\n  crosses: [[amount, channel]]", "a logistic model has no crosses"),
+        (
+            "  inputs: [{read: amount, as: log}, {read: channel, as: category, buckets: 1024}]\n  crosses: [[amount, channel]]",
+            "`amount` and `channel` make 16,384 cells; at most 4,096",
+        ),
+        (TWO + "  crosses: [" + "[amount, channel], " * 17 + "]", "17 crosses; a model has at most 16"),
+        (LEARNED + "  reasons: {amuont: UNUSUAL_AMOUNT}", "`amuont` is no input of the model"),
+        (LEARNED + "  reasons: {amount: unusual amount}", "a reason is a stable code in capitals, not `unusual amount`"),
     ],
 )
 def test_a_model_that_no_worker_could_start_with_is_told(model: str, message: str) -> None:
     found = errors(model)
-    assert [problem.message for problem in found] == [message]
+    assert [problem.message for problem in found][:1] == [message]
+    assert len(found) == 1 or message.startswith("17 crosses")
     assert (found[0].path, found[0].line >= 2) == ("m.yaml", True)
 
 
@@ -74,6 +104,7 @@ def test_a_model_that_no_worker_could_start_with_is_told(model: str, message: st
     [
         LEARNED + "  settings: {rate: 10, l2: 1, clip: 1, window: 10, presume_after_days: 0}",
         "  inputs: [{read: channel, as: category, buckets: 1024}, {read: occurred_at, as: hour, zone: UTC}, {read: place, as: missing}]",
+        TWO + "  challengers: [binned, forest]\n  crosses: [[amount, channel]]\n  reasons: {amount: HIGH}\n  settings: {keep: 0.1}",
         "  learner: fixed\n  bias: -1.5\n  inputs: [{read: amount, as: saturating, half: 100, weight: -2e3}]",
     ],
 )
@@ -84,6 +115,18 @@ def test_a_model_that_is_right_starts(model: str) -> None:
         Engine(ruleset, fixed_version(ruleset.model))
     else:
         Engine(ruleset, Learner(ruleset.model).version())
+
+
+def test_bounds_of_crosses_are_those_of_the_learner() -> None:
+    assert (model_learner.CROSSES_MAX, model_learner.CELLS_MAX) == (additive_terms.CROSSES_MAX, additive_terms.CELLS_MAX)
+    assert SETTINGS["cross_bins"].default == model_learner.CROSS_BINS
+    assert set(model_learner.LEARNERS) == {"fixed", *estimators.VERSIONED}
+    assert set(model_learner.CHALLENGERS) == {*estimators.VERSIONED, *estimators.UNVERSIONED}
+
+
+def test_a_tree_that_never_splits_is_refused_with_what_to_do_instead() -> None:
+    (found,) = errors(LEARNED + "  learner: HoeffdingAdaptiveTreeClassifier")
+    assert found.hint == "trees compete as `challengers: [forest, bagging]`, which learn a sample of the legitimate payments"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from risk.learning.inputs import compiled
 
 FIRST_REFIT = 64
 """Lessons before the first edges; the time between refits doubles until it is ``refit_every``."""
-GATHERED = 1.0
+GATHERED = 0.1
 """What AdaGrad has gathered before the first step."""
 MARGIN_MAX = 35.0
 
@@ -40,10 +40,10 @@ class Part(NamedTuple):
 class Tuning(NamedTuple):
     """Step sizes and sizes. ``linear``: with a straight line beside the bins."""
 
-    step: float = 0.2
+    step: float = 0.4
     line_step: float = 0.02
     bins: int = 32
-    cross_bins: int = 12
+    cross_bins: int = 16
     refit_every: int = 20_000
     clip: float = 5.0
     linear: bool = True

@@ -22,10 +22,10 @@ class Setting(NamedTuple):
 
 
 SETTINGS: Mapping[str, Setting] = {
-    "step": Setting(0.2, 0.0, 10.0, "hybrid, binned: step size of bins and crosses"),
+    "step": Setting(0.4, 0.0, 10.0, "hybrid, binned: step size of bins and crosses"),
     "line_step": Setting(0.02, 0.0, 10.0, "hybrid: step size of the straight lines"),
     "bins": Setting(32, 2, 256, "hybrid, binned: bins of one input, at most"),
-    "cross_bins": Setting(12, 2, 64, "hybrid, binned: bins of one input within a cross, at most"),
+    "cross_bins": Setting(16, 2, 64, "hybrid, binned: bins of one input within a cross, at most"),
     "refit_every": Setting(20_000, 64, 10_000_000, "hybrid, binned: lessons after which edges are fitted anew; more often at first"),
     "keep": Setting(1.0, 0.001, 1.0, "share of legitimate payments that is learned, by a hash of the id; the score is corrected for it"),
     "challenger_keep": Setting(0.1, 0.001, 1.0, "the same for forest and bagging"),

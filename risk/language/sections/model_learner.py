@@ -19,7 +19,7 @@ NEVER_SPLIT = ("hoeffding_tree", "hoeffding_adaptive_tree", "extremely_fast_deci
 """Single trees of River: where frauds are rare they never split, and raise no error."""
 CROSSES_MAX = 16
 CELLS_MAX = 4_096
-CROSS_BINS = 12
+CROSS_BINS = 16
 """Bins of one input within a cross, where `cross_bins` is not set."""
 HOURS = 24
 REASON = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
