@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 from risk.decided import DECISION
@@ -52,6 +53,9 @@ class Plan:
         self.route = layout.routes[event]
         self.names: tuple[str, ...] = tuple(name for touch in self.touches for name in touch.features)
         self.slots = {name: i for i, name in enumerate(self.names)}
+        ends = list(accumulate(len(touch.features) for touch in self.touches))
+        # where the answers of each touch stand among the values
+        self.slices = tuple(slice(end - len(touch.features), end) for touch, end in zip(self.touches, ends, strict=True))
         self.quotas = tuple(touch for touch in self.touches if touch.passed)
         self.judge: Judge | None = None
         self.rules: tuple[Rule, ...] = ()
@@ -76,13 +80,8 @@ class Plan:
     def untouching(self) -> Plan:
         """The plan of the same event type without its touches."""
         other = copy.copy(self)
-        other.touches, other.names, other.slots, other.quotas, other.route = (), (), {}, (), lambda _: ()
+        other.touches, other.names, other.slots, other.slices, other.quotas, other.route = (), (), {}, (), (), lambda _: ()
         return other
-
-    def answers_of(self, index: int) -> slice:
-        """Where the answers of one touch stand among the values."""
-        start = sum(len(t.features) for t in self.touches[:index])
-        return slice(start, start + len(self.touches[index].features))
 
 
 class Engine:

@@ -97,7 +97,10 @@ async def observe(worker: Worker, batches: AsyncIterator[Batch]) -> None:
     async for batch in batches:
         for source, record in worker.fresh(batch):
             apply_touches(worker, source, record)
+        worker.apply_due()
         worker.end_slice()
+        if worker.heads.waiting():
+            await worker.work()  # what was too far ahead to be routed
 
 
 async def decide(worker: Worker, batches: AsyncIterator[Batch]) -> None:
@@ -105,7 +108,7 @@ async def decide(worker: Worker, batches: AsyncIterator[Batch]) -> None:
     async for batch in batches:
         for _, record in worker.fresh(batch):
             for answer in decode_answers(record.value).answers:
-                awaited, waiting = worker.pending.answer(answer.source, answer.offset, answer.number, answer.values)
+                awaited, waiting = worker.pending.answer(answer.source, answer.offset, answer.home, answer.values)
                 if waiting is not None:
                     decide_waiting(worker, waiting)
                 elif not awaited:

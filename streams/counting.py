@@ -101,6 +101,8 @@ def measure(worker: Worker) -> None:
         metrics.set("risk_in_flight", source.in_flight, tp.topic, str(tp.partition))
     measure_profiles(metrics, [shard.store for shard in worker.shards.values()])
     metrics.set("risk_pending", len(worker.pending))
+    metrics.set("risk_order_waiting", worker.order.held())
+    metrics.set("risk_order_given_up_total", worker.order.gave_up)
     metrics.set("risk_extra_fields_total", worker.engine.schema.extra_fields)
     metrics.set("risk_touches_total", worker.touched_locally, "local")
     metrics.set("risk_touches_total", worker.touched_remotely, "remote")

@@ -10,7 +10,9 @@ from risk.profiles import Touch
 from streams.line import Line
 from streams.outbox import NO_HEADERS, Outbox
 from streams.source import Source, settle_all
-from streams.wire import RELEASE, RESTORE, Answer, AnswerEnvelope, RemoteTouch, TouchEnvelope, TouchShape, encode
+from streams.wire import RELEASE, RESTORE, Answer, AnswerEnvelope, RemoteEvent, Routed, TouchEnvelope, TouchShape, encode
+
+SentTouch = tuple[int, str, tuple[Any, ...]]
 
 
 class Courier:
@@ -24,7 +26,8 @@ class Courier:
         self._topics = topics
         self._ruleset = ruleset
         self._on_error = on_error
-        self._touches: dict[int, list[RemoteTouch]] = {}
+        self.slices = 0
+        self._events: dict[int, list[RemoteEvent]] = {}
         self._shapes: dict[int, dict[TouchShape, int]] = {}
         self._shape_of: dict[Touch, TouchShape] = {}
         self._tied: dict[int, list[tuple[Source, int]]] = {}
@@ -32,21 +35,23 @@ class Courier:
         self._tied_answers: dict[int, list[tuple[Source, int]]] = {}
         self._lines: dict[tuple[str, int], Line] = {}
 
-    def touch(
-        self, home: int, touch: Touch, key: str, t: int, tid: int, source: int, offset: int, number: int, want: bool, row: tuple[Any, ...]
-    ) -> None:
-        """Send one touch to the owner of partition ``home``."""
+    def event(self, home: int, order_ms: int, t: int, tid: int, source: int, offset: int, want: bool) -> list[SentTouch]:
+        """Begin what one event sends to the owner of partition ``home``; its touches go into the list."""
+        touches: list[SentTouch] = []
+        self._events.setdefault(home, []).append(RemoteEvent(order_ms, t, tid, source, offset, want, touches))
+        return touches
+
+    def shape(self, home: int, touch: Touch) -> int:
+        """The number of a touch's shape in the envelope for ``home``."""
         shape = self._shape_of.get(touch)
         if shape is None:
             shape = self._shape_of[touch] = TouchShape(touch.event, touch.role, tuple(touch.columns))
         shapes = self._shapes.setdefault(home, {})
-        index = shapes.setdefault(shape, len(shapes))
-        self._touches.setdefault(home, []).append(RemoteTouch(index, touch.kind, key, t, tid, source, offset, number, want, row))
+        return shapes.setdefault(shape, len(shapes))
 
-    def quota(self, home: int, kind: str, key: str, tid: int, released: bool, source: int, offset: int) -> None:
+    def quota(self, home: int, kind: str, key: str, tid: int, released: bool, source: int, offset: int, order_ms: int = 0) -> None:
         """Send the release or restore of a quota."""
-        shape = RELEASE if released else RESTORE
-        self._touches.setdefault(home, []).append(RemoteTouch(shape, kind, key, 0, tid, source, offset, 0, False, ()))
+        self.event(home, order_ms, 0, tid, source, offset, False).append((RELEASE if released else RESTORE, key, (kind,)))
 
     def tie(self, homes: Iterable[int], source: Source, offset: int) -> None:
         """The source settles once for each of these partitions, when its touches there are acknowledged."""
@@ -54,7 +59,7 @@ class Courier:
             self._tied.setdefault(home, []).append((source, offset))
 
     def answer(self, partition: int, answer: Answer) -> None:
-        """Send a profile's answer to the payment's own partition."""
+        """Send what profiles answered to the payment's own partition."""
         self._answers.setdefault(partition, []).append(answer)
 
     def tie_answers(self, partitions: Iterable[int], source: Source, offset: int) -> None:
@@ -62,19 +67,33 @@ class Courier:
         for partition in partitions:
             self._tied_answers.setdefault(partition, []).append((source, offset))
 
-    def send(self, epoch_of: Callable[[int], int], committed: Callable[[], dict[int, int]]) -> None:
-        """End of a slice: everything collected goes out."""
-        if self._touches:
+    def send(
+        self,
+        epoch_of: Callable[[int], int],
+        committed: Callable[[], dict[int, int]],
+        routed: Routed | None = None,
+        listeners: Iterable[int] = (),
+    ) -> list[int]:
+        """End of a slice: everything collected goes out, and ``routed`` with it; ``listeners`` are told even where nothing else goes.
+
+        Returns the partitions of profiles that something went to.
+        """
+        self.slices += 1
+        for home in listeners:
+            self._events.setdefault(home, [])
+        homes = list(self._events)
+        if self._events:
             known = committed()
-            for home, touches in self._touches.items():
-                envelope = TouchEnvelope(self._ruleset, epoch_of(home), known, list(self._shapes.get(home, ())), touches)
+            for home, events in self._events.items():
+                envelope = TouchEnvelope(self._ruleset, epoch_of(home), known, list(self._shapes.get(home, ())), events, routed)
                 self._send(self._topics["touches"], home, encode(envelope), self._tied.get(home, []))
-            self._touches, self._shapes, self._tied = {}, {}, {}
+            self._events, self._shapes, self._tied = {}, {}, {}
         if self._answers:
             for partition, answers in self._answers.items():
                 value = encode(AnswerEnvelope(answers))
                 self._send(self._topics["values"], partition, value, self._tied_answers.get(partition, []))
             self._answers, self._tied_answers = {}, {}
+        return homes
 
     @property
     def idle(self) -> bool:

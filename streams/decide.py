@@ -18,7 +18,7 @@ from streams.crashes import Crashed
 from streams.lane import Written
 from streams.pending import Waiting
 from streams.source import Item, Source
-from streams.touching import remember_decision, remember_labelled
+from streams.touching import remember_decision, remember_labelled, settle_quota
 from streams.wire import partition_of
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def release(worker: Worker, source: Source, offset: int, plan: Plan, event: Even
     for touch in plan.quotas:
         key = touch.key(event)
         if key is not None:
-            worker.settle_quota(touch.kind, key, tid, True, source, offset, homes)
+            settle_quota(worker, touch.kind, key, tid, True, source, offset, homes)
     source.more(offset, 1 + len(homes))
     worker.keeping.unsafe.append((source, offset))
     worker.courier.tie(homes, source, offset)

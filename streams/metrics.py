@@ -58,6 +58,8 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("risk_consumer_lag", "gauge", ("topic", "partition"), "Records not yet read.", appears="a partition is owned"),
     Entry("risk_in_flight", "gauge", ("topic", "partition"), "Records read and not yet committed.", appears="a partition is owned"),
     Entry("risk_pending", "gauge", (), "Payments that wait for values of remote profiles."),
+    Entry("risk_order_waiting", "gauge", (), "Events of a backlog whose touches wait for earlier ones of other workers."),
+    Entry("risk_order_given_up_total", "counter", (), "Events applied out of order: what comes before them had not arrived in time."),
     Entry("risk_profiles", "gauge", ("kind",), "Profiles remembered, wherever they are held.", appears="a partition is owned"),
     Entry("risk_profiles_held", "gauge", ("where",), "Profiles by where they are: live, packed (in memory), stored (on disk)."),
     Entry("risk_profiles_moved_total", "counter", ("where",), "Profiles that became live, packed or stored."),

@@ -68,6 +68,8 @@ class Ownership:
         if self.phase != "closed":
             self._closed_at = time.monotonic()
         self.phase = "closed"
+        self._worker.alone = False
+        self._worker.apply_all()
         # Whoever is still taking over does not know of every touch that is on its way: the next time he starts from the topics again.
         self._safe = await self._worker.keeping.drain(seconds) and settled
         if self._worker.shards:
@@ -96,6 +98,8 @@ class Ownership:
             worker.teaching.forget_marks()
             if 0 not in worker.shards:
                 worker.learning.stop()
+            worker.alone = len(worker.shards) == worker.partitions and not self.lost
+            worker.standing.begin()
             if self._closed_at:
                 worker.pending.postpone((time.monotonic() - self._closed_at) * 1000)
             self.phase = "touches" if self._touch_ends else "open"
@@ -124,6 +128,10 @@ class Ownership:
         for partition in partitions:
             worker.shards.pop(partition).lane.stop()
         worker.pending.drop({source_code(index, p) for index in range(len(INPUT_TOPICS)) for p in partitions})
+
+    def first_to_wait(self, touches: TP) -> int:
+        """The first record of a partition of risk.touches that came after we took it over: what stood there before waits for nobody."""
+        return self._touch_ends.get(touches, 0)
 
     @property
     def lost(self) -> bool:

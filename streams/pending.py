@@ -1,4 +1,4 @@
-"""Payments that wait for values of profiles on other workers, until the last answer or their deadline."""
+"""Payments that wait for values of profiles: on other workers, or here until their turn comes; until the last answer or their deadline."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from typing import Any
 from risk.engine import Plan
 from streams.source import Item, Source
 
+HERE = -1
+"""In place of a partition: profiles of this worker, which the payment's turn has not come to touch."""
+
 
 @dataclass(slots=True)
 class Waiting:
-    """One payment, routed and observed, with the touches (by number) that were not answered yet."""
+    """One payment that was routed; ``missing``: by partition, the touches (by number) that were not answered yet."""
 
     source: Source
     item: Item
     plan: Plan
     tid: int
     values: list[Any]
-    missing: set[int]
+    missing: dict[int, list[int]]
     routed_ms: float
     refused: set[int] = field(default_factory=set)
 
     @property
     def unanswered(self) -> list[int]:
         """Touches without an answer: not yet there, or of an owner that could not say."""
-        return sorted(self.missing | self.refused)
+        return sorted({number for numbers in self.missing.values() for number in numbers} | self.refused)
 
 
 class Pending:
@@ -48,23 +51,29 @@ class Pending:
         """Whether the payment from there waits for values."""
         return (source, offset) in self._held
 
-    def answer(self, source: int, offset: int, number: int, values: list[Any] | None) -> tuple[bool, Waiting | None]:
-        """Enter an answer. Returns (was it awaited?, the payment if this was its last missing answer).
+    def answer(self, source: int, offset: int, home: int, values: list[Any] | None) -> tuple[bool, Waiting | None]:
+        """Enter what the profiles of a partition answered. Returns (was it awaited?, the payment if this was its last missing answer).
 
         An owner that cannot say (None: it runs another rule set) leaves the values unknown and the decision degraded, but the payment
         waits no longer for it.
         """
         waiting = self._held.get((source, offset))
-        if waiting is None or number not in waiting.missing:
+        numbers = waiting.missing.pop(home, None) if waiting is not None else None
+        if waiting is None or numbers is None:
             return False, None
-        waiting.missing.discard(number)
-        if values is not None:
-            waiting.values[waiting.plan.answers_of(number)] = values
+        if values is None:
+            waiting.refused.update(numbers)
         else:
-            waiting.refused.add(number)
-        if waiting.missing:
-            return True, None
-        return True, self._held.pop((source, offset))
+            start, slices = 0, waiting.plan.slices
+            for piece in [slices[number] for number in numbers]:
+                end = start + piece.stop - piece.start
+                waiting.values[piece] = values[start:end]
+                start = end
+        return True, waiting if self.complete(waiting) else None
+
+    def complete(self, waiting: Waiting) -> bool:
+        """Whether a payment has all its answers and is still to be decided; it is then taken out."""
+        return not waiting.missing and self._held.pop((waiting.source.code, waiting.item.offset), None) is not None
 
     def due(self, now_ms: float) -> list[Waiting]:
         """Payments whose deadline has passed, taken out."""

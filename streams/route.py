@@ -18,7 +18,7 @@ from streams.decide import decide, release
 from streams.lane import DeadLetter
 from streams.pending import Waiting
 from streams.source import Item, Source
-from streams.touching import remember_decision, remember_labelled, touch_all
+from streams.touching import Held, hold, remember_decision, remember_labelled, settle_quota, touch_everywhere, touch_here
 
 if TYPE_CHECKING:
     from streams.worker import Shard, Worker
@@ -49,32 +49,51 @@ def _route(worker: Worker, source: Source, item: Item) -> None:
     if event.occurred_at < item.order_ms:
         worker.metrics.add("risk_late_events_total", source.tp.topic)
     if plan.decide:
-        _route_payment(worker, shard, source, item, event, plan)
+        held = _route_payment(worker, shard, source, item, event, plan)
     elif shard.ledger.crashes and shard.ledger.crashes.gives_up(source.tp.topic, item.offset):
+        held = None
         worker.metrics.add("risk_gave_up_total", source.tp.topic)
         dead_letter(worker, shard, source, item, BadEvent("gave_up", "event: it was expected to be counted, and crashed a worker twice"))
     else:
-        _route_activity(worker, shard, source, item, event, plan)
-    worker.keeping.unsafe.append((source, item.offset))
+        held = _route_activity(worker, shard, source, item, event, plan)
+    if held is None:
+        worker.keeping.unsafe.append((source, item.offset))
+    else:
+        hold(worker, item, held)
 
 
-def _route_activity(worker: Worker, shard: Shard, source: Source, item: Item, event: Event, plan: Plan) -> None:
-    tid = (source.code << OFFSET_BITS) | item.offset
+def _order_ms(worker: Worker, item: Item) -> int:
+    """The order time of an event that keeps its place among those of other workers: one of a backlog. What just came does not wait."""
+    return item.order_ms if worker.order.on and _behind(worker, item) else 0
+
+
+def _behind(worker: Worker, item: Item) -> bool:
+    return bool(time.time() * 1000 - item.record.timestamp > worker.settings.deadline_ms)
+
+
+def _route_activity(worker: Worker, shard: Shard, source: Source, item: Item, event: Event, plan: Plan) -> Held | None:
+    tid, offset, order_ms = (source.code << OFFSET_BITS) | item.offset, item.offset, _order_ms(worker, item)
     homes: set[int] = set()
-    touch_all(worker, source, item.offset, event, plan, tid, [], homes, want=False)
+    held = None
+    if worker.alone:
+        touch_here(worker, source, offset, event, plan, tid, [])
+    else:
+        _, held = touch_everywhere(worker, source, offset, event, plan, tid, [], homes, want=False, order_ms=order_ms)
     if event.event_type == "payment_result":
         for kind, key, payment_id, released in worker.engine.settlements(event):
-            shard.untold.discard(payment_tid(payment_id))
-            _note_result(worker, shard, payment_tid(payment_id))
-            worker.settle_quota(kind, key, payment_tid(payment_id), released, source, item.offset, homes)
-    source.begin(item.offset, 1 + len(homes))
-    worker.courier.tie(homes, source, item.offset)
+            settled = payment_tid(payment_id)
+            shard.untold.discard(settled)
+            _note_result(worker, shard, settled)
+            settle_quota(worker, kind, key, settled, released, source, offset, homes, held, order_ms)
+    source.begin(offset, 1 + len(homes))
+    worker.courier.tie(homes, source, offset)
     if event.event_type == "payment_result":
-        worker.teaching.settled(event, source, item.offset)
+        worker.teaching.settled(event, source, offset)
     elif event.event_type == "label":
-        worker.learn_label(event, source, item.offset)
+        worker.learn_label(event, source, offset)
         if shard.ledger.labelling is not None:
-            remember_labelled(worker, source, item.offset, shard.ledger.labelling.label(event, source.code, item.offset))
+            remember_labelled(worker, source, offset, shard.ledger.labelling.label(event, source.code, offset))
+    return held
 
 
 def _note_result(worker: Worker, shard: Shard, tid: int) -> None:
@@ -84,7 +103,7 @@ def _note_result(worker: Worker, shard: Shard, tid: int) -> None:
         shard.resolved.add(tid)
 
 
-def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, event: Event, plan: Plan) -> None:
+def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, event: Event, plan: Plan) -> Held | None:
     ledger, offset = shard.ledger, item.offset
     tid, content = payment_tid(event.payment_id), content_hash(event)
     seen = ledger.seen.get(tid)
@@ -96,20 +115,35 @@ def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, eve
     elif seen[0] == content:
         worker.metrics.add("risk_repeats_total")
         source.begin(offset, 1)
-        return
+        return None
     else:
         conflict = BadEvent("conflicting_repeat", f"payment_id: {event.payment_id[:80]} was seen with other content at another offset")
         dead_letter(worker, shard, source, item, conflict)
-        return
+        return None
     answered = ledger.answer_to(source.tp.topic, offset, event.payment_id) if ledger.answered else None
-    values: list[Any] = []
+    if answered is None and worker.alone and not ledger.crashes:
+        values: list[Any] = []
+        complete = touch_here(worker, source, offset, event, plan, tid, values)
+        source.begin(offset, 2)
+        decide(worker, shard, source, item, plan, tid, values, complete=complete)
+        return None
+    return _touch_and_wait(worker, shard, source, item, event, plan, tid, answered)
+
+
+def _touch_and_wait(
+    worker: Worker, shard: Shard, source: Source, item: Item, event: Event, plan: Plan, tid: int, answered: str | None
+) -> Held | None:
+    """A payment some of whose profiles live elsewhere, or that comes again; ``answered``: the action already given to it."""
+    offset, values = item.offset, list[Any]()
     homes: set[int] = set()
-    missing: set[int] = set()
-    complete = False
-    if ledger.crashes and ledger.crashes.untouchable(source.tp.topic, offset):
-        values = [None] * len(plan.names)
+    missing: dict[int, list[int]] = {}
+    held = None
+    if shard.ledger.crashes and shard.ledger.crashes.untouchable(source.tp.topic, offset):
+        values += [None] * len(plan.names)
     else:
-        missing, complete = touch_all(worker, source, item.offset, event, plan, tid, values, homes, want=answered is None)
+        missing, held = touch_everywhere(
+            worker, source, offset, event, plan, tid, values, homes, want=answered is None, order_ms=_order_ms(worker, item)
+        )
     source.begin(offset, (1 if answered is not None else 2) + len(homes))
     if homes:
         worker.courier.tie(homes, source, offset)
@@ -118,21 +152,25 @@ def _route_payment(worker: Worker, shard: Shard, source: Source, item: Item, eve
             worker.keeping.unsafe.append((source, offset))
             source.more(offset, 1)
         remember_decision(worker, source, offset, event, answered)
-        if ledger.labelling is not None:
-            remember_labelled(worker, source, offset, ledger.labelling.payment(event, answered, source.code, offset))
+        if shard.ledger.labelling is not None:
+            remember_labelled(worker, source, offset, shard.ledger.labelling.payment(event, answered, source.code, offset))
         if answered != worker.mildest:
             release(worker, source, offset, plan, event, tid)
     elif missing:
-        _wait(worker, Waiting(source, item, plan, tid, values, missing, time.monotonic() * 1000))
+        waiting = Waiting(source, item, plan, tid, values, missing, time.monotonic() * 1000)
+        _wait(worker, waiting)
+        if held is not None:
+            held.waiting = waiting
     else:
-        decide(worker, shard, source, item, plan, tid, values, complete=complete)
+        decide(worker, shard, source, item, plan, tid, values)
+    return held
 
 
 def _wait(worker: Worker, waiting: Waiting) -> None:
     """A payment of a backlog is late already: it waits for its values longer than one that just came."""
     settings = worker.settings
-    behind = time.time() * 1000 - waiting.item.record.timestamp > settings.deadline_ms
-    worker.pending.add(waiting, waiting.routed_ms + (settings.drain_wait_ms if behind else settings.deadline_ms))
+    wait_ms = settings.drain_wait_ms if _behind(worker, waiting.item) else settings.deadline_ms
+    worker.pending.add(waiting, waiting.routed_ms + wait_ms)
 
 
 def dead_letter(worker: Worker, shard: Shard, source: Source, item: Item, error: BadEvent) -> None:

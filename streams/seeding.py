@@ -15,10 +15,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from risk.seeding import Seed
+from streams.courier import SentTouch
 from streams.outbox import NO_HEADERS, Outbox
 from streams.settings import Settings
 from streams.topics import MESSAGE_BYTES_MAX, NoKafka, ensure_topics, names
-from streams.wire import PARTITIONS_MAX, RELEASE, RemoteTouch, TouchEnvelope, TouchShape, encode, partition_of
+from streams.wire import PARTITIONS_MAX, RELEASE, RemoteEvent, TouchEnvelope, TouchShape, encode, partition_of
 
 SEEDS_CODE = PARTITIONS_MAX * 1024
 """Where seeds come from: no input topic, so no partition of one has this code."""
@@ -41,14 +42,17 @@ def envelopes(seeds: Iterable[Seed], ruleset: str, partitions: int) -> Iterator[
 
 def _envelope(seeds: Iterable[Seed], ruleset: str) -> TouchEnvelope:
     shapes: dict[TouchShape, int] = {}
-    touches: list[RemoteTouch] = []
+    events: list[RemoteEvent] = []
     for seed in seeds:
         touch = seed.touch
-        earlier = [RemoteTouch(RELEASE, touch.kind, seed.key, 0, tid, SEEDS_CODE, SEED_OFFSET, 0, False, ()) for tid in seed.ids[:-1]]
-        touches.extend(earlier)
+        events += [_event(0, tid, (RELEASE, seed.key, (touch.kind,))) for tid in seed.ids[:-1]]
         shape = shapes.setdefault(TouchShape(touch.event, touch.role, tuple(touch.columns)), len(shapes))
-        touches.append(RemoteTouch(shape, touch.kind, seed.key, seed.t, seed.tid, SEEDS_CODE, SEED_OFFSET, 0, False, seed.row))
-    return TouchEnvelope(ruleset, 0, {SEEDS_CODE: SEED_OFFSET + 1}, list(shapes), touches)
+        events.append(_event(seed.t, seed.tid, (shape, seed.key, seed.row)))
+    return TouchEnvelope(ruleset, 0, {SEEDS_CODE: SEED_OFFSET + 1}, list(shapes), events)
+
+
+def _event(t: int, tid: int, touch: SentTouch) -> RemoteEvent:
+    return RemoteEvent(0, t, tid, SEEDS_CODE, SEED_OFFSET, False, [touch])
 
 
 async def send(seeds: Iterable[Seed], ruleset: str, settings: Settings) -> int:

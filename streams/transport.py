@@ -11,6 +11,7 @@ Nothing is decided here, and nothing is acknowledged here.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
@@ -29,6 +30,8 @@ from mode import Service
 FETCH_WAIT_MS = 20
 """A fetch waits for all partitions that it asks of; one that was gated when it began has to wait for its end."""
 POLL_SECONDS = 0.2
+KNOWN_SECONDS = 0.25
+"""For so long what a fetch told of a partition's end is believed: a process that was paused remembers an end that is none any more."""
 GROUP_WATCH_SECONDS = 1.0
 GATED_POLL_SECONDS = 0.02
 FOREVER_SECONDS = 10 * 365 * 86_400.0
@@ -104,6 +107,7 @@ class Consumer(FaustConsumer):
 
     gate: Gate
     _kafka: AIOKafkaConsumer | None = None
+    _fetched: dict[TP, float]
 
     @property
     def kafka(self) -> AIOKafkaConsumer:
@@ -112,8 +116,10 @@ class Consumer(FaustConsumer):
 
     async def on_start(self) -> None:
         self.gate = self.app.gate  # type: ignore[attr-defined]
+        self._fetched = {}
         self._kafka = self._new_kafka()
         await self._kafka.start()
+        self._note_fetches(self._kafka._fetcher)
 
     def _new_kafka(self) -> AIOKafkaConsumer:
         conf = self.app.conf
@@ -262,9 +268,23 @@ class Consumer(FaustConsumer):
         return cast("int | None", self.kafka.highwater(TopicPartition(tp.topic, tp.partition)))
 
     def caught_up(self, tp: TP) -> bool:
-        """Whether we have read to the end of a partition, as far as the last fetch told; control records count as read."""
+        """Whether we have read to the end of a partition, as far as a fetch of the last moments told; control records count as read."""
+        if time.monotonic() - self._fetched.get(tp, 0.0) > KNOWN_SECONDS:
+            return False
         state = self.kafka._subscription.subscription.assignment.state_value(TopicPartition(tp.topic, tp.partition))
         return bool(state.has_valid_position and state.highwater is not None and state.position >= state.highwater)
+
+    def _note_fetches(self, fetcher: Any) -> None:
+        """Note when what is known of each partition was asked for: an answer may lie long in a process that was paused."""
+        fetch = fetcher._proc_fetch_request
+
+        async def noted(assignment: Any, node: Any, request: Any) -> Any:
+            asked = time.monotonic()
+            told = await fetch(assignment, node, request)
+            self._fetched.update((TP(topic, each[0]), asked) for topic, partitions in request.topics for each in partitions)
+            return told
+
+        fetcher._proc_fetch_request = noted
 
     def topic_partitions(self, topic: str) -> int | None:
         found = self.kafka.partitions_for_topic(topic)

@@ -13,6 +13,8 @@ import msgspec
 
 INPUT_TOPICS = ("payments", "activity", "labels")
 PARTITIONS_MAX = 4096
+END_MS = 1 << 60
+"""Order time of what comes after everything: the place of sources that were read to their end."""
 
 encode_row = msgspec.msgpack.Encoder().encode
 
@@ -25,40 +27,57 @@ class TouchShape(msgspec.Struct, array_like=True, frozen=True):
     columns: tuple[str, ...]
 
 
-class RemoteTouch(msgspec.Struct, array_like=True):
-    """One touch for a profile that lives elsewhere. ``shape`` -1 releases and -2 restores quota; ``want``: an answer is awaited.
+class RemoteEvent(msgspec.Struct, array_like=True):
+    """What one event does to profiles that live in one partition elsewhere.
 
-    ``source``: code of the source partition (see ``source_code``) and ``offset`` in it; ``number``: which touch of the payment it is.
+    ``order_ms``: its order time where it must keep its place among others (``order.py``), 0 where it is applied as it comes.
+    ``source``: code of the source partition (see ``source_code``) and ``offset`` in it. ``want``: an answer is awaited.
+    ``touches``: (number of the shape, key of the profile, row) each; shape RELEASE or RESTORE: quota of the kind that the row names.
     """
 
-    shape: int
-    kind: str
-    key: str
+    order_ms: int
     t: int
     tid: int
     source: int
     offset: int
-    number: int
     want: bool
-    row: tuple[Any, ...]
+    touches: list[tuple[int, str, tuple[Any, ...]]]
+
+
+class Routed(msgspec.Struct, array_like=True):
+    """How far the sources of one worker have been routed: all their touches up to this rank stand before it in ``risk.touches``.
+
+    ``places``: the sources, by their places in the merged order; then the rank: order time (``END_MS``: all of them were read to their
+    end), place, offset. ``at_ms``: until when, by the time of day, records are known to their sources. ``newest_ms``: the broker's time of
+    the newest record that was routed. ``ask``: we wait for others to say how far they are.
+    """
+
+    places: list[int]
+    order_ms: int
+    place: int
+    offset: int
+    at_ms: int
+    newest_ms: int
+    ask: bool
 
 
 class TouchEnvelope(msgspec.Struct, array_like=True):
-    """Touches from one source partition's worker. ``committed``: what its sources have committed, by source code."""
+    """What one worker's slice of work does to profiles of one partition. ``committed``: what its sources have committed, by code."""
 
     ruleset: str
     epoch: int
     committed: dict[int, int]
     shapes: list[TouchShape]
-    touches: list[RemoteTouch]
+    events: list[RemoteEvent]
+    routed: Routed | None = None
 
 
 class Answer(msgspec.Struct, array_like=True):
-    """What a profile answered to one touch; ``values`` is None when the owner could not say."""
+    """What the profiles of one partition (``home``) answered to one event, touch by touch in one list; None: the owner cannot say."""
 
     source: int
     offset: int
-    number: int
+    home: int
     values: list[Any] | None
 
 

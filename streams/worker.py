@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -28,17 +29,20 @@ from streams.lane import Lane, Written
 from streams.learning import Learning
 from streams.ledger import Ledger
 from streams.metrics import Metrics
+from streams.observe import Received
+from streams.order import Order
 from streams.outbox import Outbox
 from streams.ownership import Ownership
-from streams.pending import Pending
+from streams.pending import Pending, Waiting
 from streams.route import route
 from streams.settings import Settings
 from streams.source import Heads, Source
+from streams.standing import Standing
 from streams.store import Store
 from streams.teach import Progress, Teaching, learns
 from streams.transport import Batch, Consumer
 from streams.watchdog import Watchdog
-from streams.wire import INPUT_TOPICS, partition_of
+from streams.wire import INPUT_TOPICS
 
 SLICE = 512
 PULSE_SECONDS = 0.005
@@ -61,6 +65,8 @@ class Shard:
     """Payments whose refusal is on its way out; a result that comes first has the last word on their quota."""
     resolved: set[int] = field(default_factory=set)
     """Payments that still wait for their decision and have their result already: a refusal gives back nothing any more."""
+    received: deque[Received] = field(default_factory=deque)
+    """Envelopes of touches that are not applied whole, and those behind them."""
 
 
 class Worker:
@@ -102,6 +108,10 @@ class Worker:
         self.shards: dict[int, Shard] = {}
         self.pending = Pending()
         self.heartbeat = Heartbeat(settings.session_ms / 1000)
+        # A payment waits for values as long again as its touches wait for their turn: both together stay below drain_wait_ms.
+        self.order = Order(settings.drain_wait_ms / 2000)
+        self.standing = Standing(self)
+        self.alone = False  # every profile is here, and nothing that was applied here can come again from elsewhere
         self.ownership = Ownership(self)
         self.keeping = Keeping(self)
         self.tallies = {plan.event: RuleTally(plan.rules) for plan in engine.plans.values()}
@@ -237,19 +247,42 @@ class Worker:
         try:
             more = True
             while more and self.ready:
-                more = False
-                for count, (source, item) in enumerate(self.heads.take(self._at_end), 1):
-                    route(self, source, item)
-                    if count >= SLICE:
-                        more = True
-                        break
+                more = self._route_slice(min(SLICE, self.order.room()))
+                self.apply_due()
                 self.end_slice()
                 if more:
                     await asyncio.sleep(0)
         finally:
             self._working = False
 
-    def _at_end(self, source: Source) -> bool:
+    def _route_slice(self, limit: int) -> bool:
+        """Route so many records; returns whether there may be more to route now."""
+        count = 0
+        for source, item in self.heads.take(self.at_end) if limit else ():
+            route(self, source, item)
+            count += 1
+            if count >= limit:
+                break
+        if count:
+            self.standing.moved(source, item)
+        return 0 < count == limit
+
+    def apply_due(self) -> None:
+        """Touches whose turn has come."""
+        if self.order.waiting:
+            for *_, who, what in self.order.due(self.standing.now(), time.monotonic()):
+                who.apply(what)
+
+    def apply_all(self) -> None:
+        """A rebalance begins: touches that wait for those of other workers wait no longer."""
+        for *_, who, what in self.order.all():
+            who.apply(what)
+
+    def answered(self, waiting: Waiting) -> None:
+        """The last answer to a payment is in."""
+        decide_waiting(self, waiting)
+
+    def at_end(self, source: Source) -> bool:
         """Whether all that this partition holds has come to us."""
         if source.delivered != source.received or not self.consumer.caught_up(source.tp):
             return False
@@ -262,8 +295,13 @@ class Worker:
             if shard.out:
                 shard.lane.put(shard.out)
                 shard.out = []
-        self.courier.send(self._epoch_of, self.committed_by_source)
+        self._send()
         self.teaching.send()
+
+    def _send(self) -> None:
+        """What is for other workers goes out, and how far we are."""
+        said, listeners = self.standing.news()
+        self.standing.told(self.courier.send(self._epoch_of, self.committed_by_source, said, listeners), said)
 
     def _epoch_of(self, partition: int) -> int:
         shard = self.shards.get(partition)
@@ -277,16 +315,6 @@ class Worker:
         """What the group has committed of any partition."""
         return await self.consumer.committed(TP(self.topics[role], partition))
 
-    def settle_quota(self, kind: str, key: str, tid: int, released: bool, source: Source, offset: int, homes: set[int]) -> None:
-        """Release or restore quota, here or where the profile lives; ``homes`` collects where it was sent."""
-        home = partition_of(kind, key, self.partitions) if self.partitions > 1 else 0
-        shard = self.shards.get(home)
-        if shard is not None:
-            shard.store.settle_quota(kind, key, tid, released, source.code, offset, -1)
-        else:
-            self.courier.quota(home, kind, key, tid, released, source.code, offset)
-            homes.add(home)
-
     def learn_label(self, label: Event, source: Source, offset: int) -> None:
         """Pass a label on to the learner; its source waits until it is safe there."""
         self.metrics.add("risk_labels_total", label.verdict)
@@ -296,14 +324,14 @@ class Worker:
         """How far each partition of ours was routed: as far as its slowest input that has more to come."""
         for partition in self.shards:
             sources = [source for tp, source in self.heads.sources.items() if tp.partition == partition]
-            behind = [source for source in sources if source.waiting or not self._at_end(source)]
+            behind = [source for source in sources if source.waiting or not self.at_end(source)]
             order_ms = max((source.order_ms for source in sources), default=0)
             routed = [source.waiting[0].order_ms if source.waiting else source.order_ms for source in behind]
             yield Progress(partition, min(routed, default=order_ms), not behind)
 
     def written(self, rows: list[Written]) -> None:
         count_written(self.metrics, rows)
-        self.courier.send(self._epoch_of, self.committed_by_source)  # releases of what was refused
+        self._send()  # releases of what was refused
 
     async def _pulse(self) -> None:
         """What time alone brings: waiting records whose turn came, and deadlines."""
@@ -312,6 +340,9 @@ class Worker:
         self.teaching.mark(self.partitions, self._progress())
         if self.heads.waiting():
             await self.work()
+        if self.order.waiting or self.standing.to_tell:
+            self.apply_due()
+            self.end_slice()
         late = self.pending.due(time.monotonic() * 1000)
         for waiting in late:
             decide_waiting(self, waiting)

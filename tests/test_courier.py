@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ from faust.types import TP
 
 from streams.courier import Courier
 from streams.source import Source
-from streams.wire import RELEASE, RESTORE, Answer, TouchEnvelope, TouchShape, decode_answers, decode_touches
+from streams.wire import RELEASE, RESTORE, Answer, RemoteEvent, Routed, TouchEnvelope, TouchShape, decode_answers, decode_touches
 from tests.outbox_double import HeldOutbox
 
 TOPICS = {"touches": "t", "values": "v"}
@@ -34,8 +35,11 @@ class Bench:
         self.source = Source(TP("payments", 0), 0, 0)
         self.courier = Courier(cast(Any, self.outbox), TOPICS, "sha256:rules", self.errors.append)
 
-    def send(self, committed: dict[int, int] | None = None) -> None:
-        self.courier.send(lambda home: 40 + home, lambda: committed or {})
+    def send(self, committed: dict[int, int] | None = None, routed: Routed | None = None, listeners: Iterable[int] = ()) -> list[int]:
+        return self.courier.send(lambda home: 40 + home, lambda: committed or {}, routed, listeners)
+
+    def touch(self, home: int, of: Any, key: str, t: int, tid: int, offset: int, row: tuple[Any, ...], want: bool = True) -> None:
+        self.courier.event(home, 9, t, tid, 0, offset, want).append((self.courier.shape(home, of), key, row))
 
     def envelopes(self) -> dict[int, TouchEnvelope]:
         return {home: decode_touches(records[0][1] or b"") for topic, home, records in self.outbox.sent if topic == "t"}
@@ -44,33 +48,39 @@ class Bench:
 async def test_a_slice_makes_one_envelope_for_each_partition() -> None:
     bench = Bench()
     payer, payee = touch(), touch(role="payee.id")
-    bench.courier.touch(1, payer, "u1", 10, 77, 0, 5, 0, True, (900,))
-    bench.courier.touch(1, payee, "s1", 10, 77, 0, 5, 1, False, (900,))
-    bench.courier.touch(1, payer, "u2", 11, 78, 0, 6, 0, True, (901,))
-    bench.courier.touch(2, payee, "s2", 11, 78, 0, 6, 1, False, (901,))
+    first = bench.courier.event(1, 9, 10, 77, 0, 5, True)
+    first.append((bench.courier.shape(1, payer), "u1", (900,)))
+    first.append((bench.courier.shape(1, payee), "s1", (900,)))
+    bench.touch(1, payer, "u2", 11, 78, 6, (901,))
+    bench.touch(2, payee, "s2", 11, 78, 6, (901,), want=False)
     bench.courier.quota(2, "user", "u3", 79, True, 0, 7)
     bench.courier.quota(2, "user", "u3", 79, False, 0, 8)
-    bench.send({0: 4})
+    assert bench.send({0: 4}, Routed([0], 11, 0, 6, 800, 900, False), [3]) == [1, 2, 3]
     await bench.outbox.settled()
     found = bench.envelopes()
-    assert sorted(found) == [1, 2]
-    one, two = found[1], found[2]
+    assert sorted(found) == [1, 2, 3]
+    one, two, told = found[1], found[2], found[3]
     assert (one.ruleset, one.epoch, one.committed) == ("sha256:rules", 41, {0: 4})
     assert one.shapes == [TouchShape("payment", "payer.id", ("amount",)), TouchShape("payment", "payee.id", ("amount",))]
-    assert [(each.shape, each.key, each.t, each.tid, each.offset, each.number, each.want, each.row) for each in one.touches] == [
-        (0, "u1", 10, 77, 5, 0, True, (900,)),
-        (1, "s1", 10, 77, 5, 1, False, (900,)),
-        (0, "u2", 11, 78, 6, 0, True, (901,)),
+    assert one.events == [
+        RemoteEvent(9, 10, 77, 0, 5, True, [(0, "u1", (900,)), (1, "s1", (900,))]),
+        RemoteEvent(9, 11, 78, 0, 6, True, [(0, "u2", (901,))]),
     ]
     assert two.shapes == [TouchShape("payment", "payee.id", ("amount",))], "shapes are numbered anew in each envelope"
-    assert [(each.shape, each.key, each.offset) for each in two.touches] == [(0, "s2", 6), (RELEASE, "u3", 7), (RESTORE, "u3", 8)]
+    assert two.events == [
+        RemoteEvent(9, 11, 78, 0, 6, False, [(0, "s2", (901,))]),
+        RemoteEvent(0, 0, 79, 0, 7, False, [(RELEASE, "u3", ("user",))]),
+        RemoteEvent(0, 0, 79, 0, 8, False, [(RESTORE, "u3", ("user",))]),
+    ]
+    assert told.events == [], "who is only told how far we are gets an empty envelope"
+    assert one.routed == two.routed == told.routed == Routed([0], 11, 0, 6, 800, 900, False)
 
 
 async def test_a_source_settles_once_for_each_partition_that_has_acknowledged() -> None:
     bench = Bench()
     bench.source.begin(5, 2)
     for home in (1, 2):
-        bench.courier.touch(home, touch(), "u1", 10, 77, 0, 5, 0, True, (900,))
+        bench.touch(home, touch(), "u1", 10, 77, 5, (900,))
     bench.courier.tie({1, 2}, bench.source, 5)
     bench.send()
     await bench.outbox.settled()
@@ -118,13 +128,13 @@ async def test_nothing_collected_sends_nothing_and_a_slice_is_sent_once() -> Non
     bench.send()
     await bench.outbox.settled()
     assert bench.outbox.sent == [] and bench.courier.idle
-    bench.courier.touch(1, touch(), "u1", 10, 77, 0, 5, 0, True, (900,))
+    bench.touch(1, touch(), "u1", 10, 77, 5, (900,))
     bench.send()
     bench.send()
     await bench.outbox.settled()
     assert len(bench.outbox.sent) == 1
     await bench.outbox.ack("t")
-    bench.courier.touch(1, touch(role="payee.id"), "s1", 10, 78, 0, 6, 0, True, (900,))
+    bench.touch(1, touch(role="payee.id"), "s1", 10, 78, 6, (900,))
     bench.send()
     await bench.outbox.settled()
     assert bench.envelopes()[1].shapes == [TouchShape("payment", "payee.id", ("amount",))], "only what this envelope needs"
@@ -133,7 +143,7 @@ async def test_nothing_collected_sends_nothing_and_a_slice_is_sent_once() -> Non
 async def test_a_refused_envelope_ends_the_worker_and_settles_nothing() -> None:
     bench = Bench()
     bench.source.begin(5, 1)
-    bench.courier.touch(1, touch(), "u1", 10, 77, 0, 5, 0, True, (900,))
+    bench.touch(1, touch(), "u1", 10, 77, 5, (900,))
     bench.courier.tie({1}, bench.source, 5)
     bench.send()
     await bench.outbox.settled()

@@ -20,6 +20,7 @@ from streams.counting import RuleTally
 from streams.crashes import Crashed, Crashes, done_with, key_of, note
 from streams.ledger import Ledger, Stamp
 from streams.metrics import Metrics
+from streams.order import Order
 from streams.pending import Pending
 from streams.route import route
 from streams.source import Item, Source
@@ -93,9 +94,11 @@ class Stood:
             mildest="approve",
             pending=Pending(),
             partitions=1,
+            alone=False,
+            order=Order(patience=0),
             tallies={plan.event: RuleTally(plan.rules) for plan in self.engine.plans.values()},
         )
-        monkeypatch.setattr(module, "touch_all", self._touch)
+        monkeypatch.setattr(module, "touch_everywhere", self._touch)
         monkeypatch.setattr("streams.decide._release_here", lambda *_: None)
 
     def _touch(self, *_: Any, **__: Any) -> Any:
@@ -141,7 +144,7 @@ def test_then_an_activity_is_a_dead_letter_and_touches_nothing(stood: Make) -> N
 
 def test_an_error_while_deciding_is_told_from_one_while_touching(stood: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     worker = stood({})
-    monkeypatch.setattr(module, "touch_all", lambda *given, **_: given[6].extend([None] * len(given[4].names)) or (set(), False))
+    monkeypatch.setattr(module, "touch_everywhere", lambda *given, **_: given[6].extend([None] * len(given[4].names)) or ({}, None))
     monkeypatch.setattr(worker.engine.writer, "receipt", worker._touch, raising=False)
     with pytest.raises(Crashed) as crashed:
         worker.feed("p", 5, **PAYMENT)

@@ -176,7 +176,7 @@ def decided(engine: Engine, late: tuple[int, ...] = (), **more: Any) -> Outcome:
     )
     values: list[Any] = [0] * len(plan.names)
     for number in late:
-        values[plan.answers_of(number)] = [None] * len(plan.touches[number].features)
+        values[plan.slices[number]] = [None] * len(plan.touches[number].features)
     return engine.decide(plan, event, values, late)
 
 

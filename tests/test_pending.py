@@ -5,12 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from streams.pending import Pending, Waiting
+from streams.pending import HERE, Pending, Waiting
 
 
 def waiting(offset: int, code: int = 1, missing: tuple[int, ...] = (0, 1)) -> Waiting:
-    plan: Any = SimpleNamespace(answers_of=lambda number: slice(2 * number, 2 * number + 2))
-    return Waiting(cast(Any, SimpleNamespace(code=code)), cast(Any, SimpleNamespace(offset=offset)), plan, 7, [None] * 4, set(missing), 0.0)
+    plan: Any = SimpleNamespace(slices=[slice(0, 2), slice(2, 4)])
+    source, item = cast(Any, SimpleNamespace(code=code)), cast(Any, SimpleNamespace(offset=offset))
+    return Waiting(source, item, plan, 7, [None] * 4, {home: [home] for home in missing}, 0.0)
 
 
 def test_a_payment_is_handed_out_with_its_last_answer() -> None:
@@ -34,6 +35,19 @@ def test_an_answer_that_nobody_waits_for_is_told_apart() -> None:
     pending.answer(1, 5, 1, [3, 4])
     assert pending.answer(1, 5, 1, [9, 9]) == (False, None), "decided already"
     assert held.values == [1, 2, 3, 4]
+
+
+def test_one_partition_answers_for_all_touches_asked_of_it() -> None:
+    plan: Any = SimpleNamespace(slices=[slice(0, 2), slice(2, 3), slice(3, 6)])
+    source, item = cast(Any, SimpleNamespace(code=1)), cast(Any, SimpleNamespace(offset=5))
+    pending, held = Pending(), Waiting(source, item, plan, 7, [None] * 6, {3: [0, 2], HERE: [1]}, 0.0)
+    pending.add(held, 100)
+    assert pending.answer(1, 5, 3, [1, 2, 4, 5, 6]) == (True, None)
+    assert held.values == [1, 2, None, 4, 5, 6]
+    assert not pending.complete(held) and held.unanswered == [1]
+    del held.missing[HERE]
+    assert pending.complete(held)
+    assert not pending.complete(held), "it is decided once"
 
 
 def test_an_owner_that_cannot_say_is_not_waited_for() -> None:

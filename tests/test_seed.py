@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from risk.language.values import Ago
 from risk.seeding import Seed, SeedReader, current, enter, first_instant
 from streams.cli.seed import seed
 from streams.observe import apply_touches
+from streams.order import Order
 from streams.seeding import ROWS_AN_ENVELOPE, envelopes
 from streams.store import Store
 from streams.wire import encode, partition_of
@@ -239,7 +241,8 @@ class Owner:
     def apply(self, seeds: list[Seed], offset: int = 0, ruleset: str | None = None) -> None:
         worker: Any = SimpleNamespace(
             engine=self.engine,
-            shards={0: SimpleNamespace(store=self.store)},
+            shards={0: SimpleNamespace(store=self.store, received=deque(), ledger=SimpleNamespace(crashes={}))},
+            order=Order(patience=0),
             courier=SimpleNamespace(answer=None, tie_answers=lambda *_: None),
             ownership=SimpleNamespace(applied_here=lambda *_: False),
             keeping=SimpleNamespace(unsafe=self.unsafe),
@@ -320,10 +323,10 @@ def test_each_seed_goes_to_the_partition_of_its_profile(engine: Engine) -> None:
     seeds = read(engine, *(f"balance_this_year,prs_{n},2027,CNY 1.00" for n in range(ROWS_AN_ENVELOPE * 3)))
     sent: dict[int, int] = {}
     for home, envelope in envelopes(seeds, "sha256:0", 2):
-        assert len(envelope.touches) <= ROWS_AN_ENVELOPE
-        assert {partition_of(touch.kind, touch.key, 2) for touch in envelope.touches} <= {home}
-        assert not any(touch.want for touch in envelope.touches)
-        sent[home] = sent.get(home, 0) + len(envelope.touches)
+        assert len(envelope.events) <= ROWS_AN_ENVELOPE
+        assert {partition_of("person", key, 2) for event in envelope.events for _, key, _ in event.touches} <= {home}
+        assert not any(event.want or event.order_ms for event in envelope.events)
+        sent[home] = sent.get(home, 0) + len(envelope.events)
     assert sum(sent.values()) == len(seeds) and set(sent) == {0, 1}
 
 

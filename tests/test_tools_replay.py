@@ -116,7 +116,7 @@ def test_a_degraded_receipt_replays_as_decided_without_its_late_values() -> None
     plan = engine.plans[event.event_type]
     late = next(index for index, touch in enumerate(plan.touches) if touch.features)
     values = [0] * len(plan.names)
-    values[plan.answers_of(late)] = [None] * len(plan.touches[late].features)
+    values[plan.slices[late]] = [None] * len(plan.touches[late].features)
     outcome = engine.decide(plan, event, values, [late])
     raw = engine.writer.receipt(
         event.payment_id, orjson.dumps(receipt["event"]), outcome, ("payments", 0, 1), 1, 2, late=True, model_version=None

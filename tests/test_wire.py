@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from streams.ledger import partition_in
 from streams.wire import (
+    END_MS,
     PARTITIONS_MAX,
+    RELEASE,
     Answer,
     AnswerEnvelope,
-    RemoteTouch,
+    RemoteEvent,
+    Routed,
     TouchEnvelope,
     TouchShape,
     decode_answers,
@@ -64,8 +67,9 @@ def test_a_row_put_together_from_parts_is_one_row(shape: int, t: int, tid: int, 
 
 @given(st.lists(VALUES, max_size=5), st.booleans())
 def test_touches_arrive_as_they_were_sent(row: list[Any], want: bool) -> None:
-    touch = RemoteTouch(0, "user", "u", 1, 2, 3, 4, 5, want, tuple(row))
-    sent = TouchEnvelope("sha256:x", 7, {0: 5, 4096: 9}, [TouchShape("payment", "payer.id", ("amount", "where:x > 1"))], [touch])
+    event = RemoteEvent(9, 1, 2, 3, 4, want, [(0, "u", tuple(row)), (RELEASE, "v", ("user",))])
+    shapes = [TouchShape("payment", "payer.id", ("amount", "where:x > 1"))]
+    sent = TouchEnvelope("sha256:x", 7, {0: 5, 4096: 9}, shapes, [event], Routed([3, 4099], END_MS, 3, 4, 800, 900, True))
     assert decode_touches(encode(sent)) == sent
 
 

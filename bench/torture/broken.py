@@ -11,7 +11,7 @@ from typing import Any
 
 from streams import ledger, route, store, takeover
 from streams.lane import Lane, Written
-from streams.touching import touch_all
+from streams.touching import touch_everywhere
 
 
 def _no_dedupe() -> None:
@@ -37,13 +37,13 @@ def _no_epochs() -> None:
 def _no_touching_again() -> None:
     """A payment that has its decision is taken for recorded."""
 
-    def touch(*given: Any, want: bool) -> tuple[set[int], bool]:
+    def touch(*given: Any, want: bool, order_ms: int) -> Any:
         *_, plan, _tid, _values, _homes = given
-        return (set(), True) if plan.decide and not want else as_it_was(*given, want=want)
+        return ({}, None) if plan.decide and not want else as_it_was(*given, want=want, order_ms=order_ms)
 
-    as_it_was: Any = touch_all
+    as_it_was: Any = touch_everywhere
 
-    _replace(route, "touch_all", touch)
+    _replace(route, "touch_everywhere", touch)
 
 
 def _decision_before_receipt() -> None:

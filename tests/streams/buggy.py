@@ -8,7 +8,7 @@ from typing import Any
 
 from streams import route
 from streams.keeping import Keeping
-from streams.touching import touch_all
+from streams.touching import touch_everywhere, touch_here
 
 MARK = "crash_"
 """A payment whose id begins so meets the bug."""
@@ -17,12 +17,16 @@ MARK = "crash_"
 def _touching_raises() -> None:
     """A payment that no profile can take."""
 
-    def touch(worker: Any, source: Any, offset: int, event: Any, *rest: Any, **named: Any) -> Any:
-        if getattr(event, "payment_id", "").startswith(MARK):
-            raise ZeroDivisionError("a bug in a profile")
-        return touch_all(worker, source, offset, event, *rest, **named)
+    def buggy(touching: Callable[..., Any]) -> Callable[..., Any]:
+        def touch(worker: Any, source: Any, offset: int, event: Any, *rest: Any, **named: Any) -> Any:
+            if getattr(event, "payment_id", "").startswith(MARK):
+                raise ZeroDivisionError("a bug in a profile")
+            return touching(worker, source, offset, event, *rest, **named)
 
-    route.touch_all = touch  # type: ignore[attr-defined]
+        return touch
+
+    route.touch_here = buggy(touch_here)  # type: ignore[attr-defined]
+    route.touch_everywhere = buggy(touch_everywhere)  # type: ignore[attr-defined]
 
 
 def _nothing_is_committed() -> None:

@@ -106,6 +106,10 @@ class WorkerProcess:
     def pause(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
 
+    def resume(self) -> None:
+        """Go on after ``pause``."""
+        self.process.send_signal(signal.SIGCONT)
+
     async def stop(self) -> int:
         """SIGTERM; returns the exit code."""
         self.process.terminate()

@@ -1,4 +1,4 @@
-"""A backlog drained by one worker is decided as the engine in one process decides it, over the merged order of all partitions."""
+"""A backlog is decided as the engine in one process decides it over the merged order of all partitions: by one worker, and by two."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 PAYMENTS = 5_000
 HOUR_MS = 3_600_000
 INPUTS = ("payments", "activity")
+VALUES_SHARE_MAX, DECISIONS_SHARE_MAX = 0.001, 0.01
+"""What two workers may have otherwise than one engine."""
 
 
 def placed(ruleset: RuleSet, records: Iterable[ConsumerRecord]) -> Iterator[tuple[int, str, int, int, Event]]:
@@ -145,6 +147,33 @@ async def tell(broker: str, folder: Any) -> Told:
     return Told(receipts, engine, unmerged, decisions, markers)
 
 
+async def tell_two(broker: str, folder: Any) -> Told:
+    """Two workers share the partitions, stand still while everything is put on the topics, and go on at one moment."""
+    ruleset = load([SHIPPED])
+    async with Stage(broker, folder, partitions=4, RISK_SESSION_MS="20000") as stage:
+        workers = [stage.worker(), stage.worker()]
+        for worker in workers:
+            await worker.ready(partitions=2)
+        for worker in workers:
+            worker.pause()
+        world = World(17, now_ms() - HOUR_MS, payments=PAYMENTS)
+        await stage.put_at_once((each.topic, each.key, each.value) for each in world if each.topic in INPUTS)
+        await asyncio.sleep(2 * stage.settings.deadline_ms / 1000)  # by then all of it is a backlog
+        markers = sum(1 for record in await stage.read("decisions") if not record.value)
+        for worker in workers:
+            worker.resume()
+        await stage.answered(PAYMENTS, markers)
+        pages = [await worker.metrics() for worker in workers]
+        receipts = {body["payment_id"]: read_from(body) for body in await stage.json("receipts")}
+        decisions = {body["payment_id"]: body for body in await stage.json("decisions")}
+        records = [record for role in INPUTS for record in await stage.read(role)]
+    remote = sum(page['risk_touches_total{where="remote"}'] for page in pages)
+    gave_up = sum(page["risk_order_given_up_total"] for page in pages)
+    fact(f"equality of two: {remote:.0f} touches went over Kafka, {gave_up:.0f} were not waited for")
+    engine = decided_in_process(ruleset, in_merged_order(ruleset, records))
+    return Told(receipts, engine, {}, decisions, markers)
+
+
 @pytest.fixture(scope="module")
 def both(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Told:
     return asyncio.run(tell(broker, tmp_path_factory.mktemp("equality")))
@@ -184,3 +213,20 @@ def _difference(stream: dict[str, Any] | None, engine: dict[str, Any]) -> str:
     parts = {name: (stream[name], engine[name]) for name in engine if name != "values" and stream[name] != engine[name]}
     values = {name: (stream["values"][name], value) for name, value in engine["values"].items() if stream["values"][name] != value}
     return f"stream and engine: {parts} {values}"
+
+
+def test_two_workers_decide_a_backlog_as_one_engine(broker: str, tmp_path: Any) -> None:
+    """But for what decisions feed back, which nobody waits for, and the moments that the workers cannot know of each other."""
+    told = asyncio.run(tell_two(broker, tmp_path))
+    assert len(told.stream) == len(told.engine) == PAYMENTS
+    assert not any(decision["degraded"] for decision in told.decisions.values())
+    values = others = saw_others = decided_otherwise = 0
+    for payment, engine in told.engine.items():
+        stream = told.stream[payment]
+        different = sum(stream["values"][name] != value for name, value in engine["values"].items())
+        values, others, saw_others = values + len(engine["values"]), others + different, saw_others + bool(different)
+        decided_otherwise += stream != engine
+    share = f"{others} of {values} values differ in {saw_others} of {PAYMENTS} decisions"
+    fact(f"equality of two: {share}, {decided_otherwise} decisions differ in anything")
+    assert others <= VALUES_SHARE_MAX * values
+    assert decided_otherwise <= DECISIONS_SHARE_MAX * PAYMENTS
