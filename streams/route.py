@@ -148,7 +148,7 @@ def _touch_and_wait(
     if homes:
         worker.courier.tie(homes, source, offset)
     if answered is not None:
-        if worker.group is not None and worker.group.count_answered(ledger.spent, source.tp.partition, event, tid, answered):
+        if worker.group is not None and worker.group.count_answered(shard.ledger.spent, source.tp.partition, event, tid, answered):
             worker.keeping.unsafe.append((source, offset))
             source.more(offset, 1)
         remember_decision(worker, source, offset, event, answered)
