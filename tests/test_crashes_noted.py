@@ -95,6 +95,7 @@ class Stood:
             pending=Pending(),
             partitions=1,
             alone=False,
+            group=None,
             order=Order(patience=0),
             tallies={plan.event: RuleTally(plan.rules) for plan in self.engine.plans.values()},
         )
