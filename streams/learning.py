@@ -15,10 +15,12 @@ from aiokafka.structs import ConsumerRecord
 
 from risk.declared import ModelDecl
 from risk.learning import BadRecord, Learner, Ordered, Version
+from risk.learning.drift import Watched
 from streams.metrics import Metrics
 
 log = logging.getLogger(__name__)
 QUALITY_SECONDS = 5.0
+OF_THE_LEARNER = ("risk_model_quality", "risk_drift_total", "risk_label_delay_seconds", "risk_unlabelled_share")
 
 Publish = Callable[[Version], Awaitable[None]]
 
@@ -29,18 +31,20 @@ class Learning:
     def __init__(self, model: ModelDecl | None, metrics: Metrics) -> None:
         self._model = model
         self._metrics = metrics
-        self._ordered: Ordered[Learner] | None = None
+        self._ordered: Ordered[Watched] | None = None
         self._caught_up_at = 0
         self._refused = 0
         self._quality_at = -QUALITY_SECONDS
 
     @property
-    def learner(self) -> Learner | None:
+    def learner(self) -> Watched | None:
         return self._ordered.learner if self._ordered is not None else None
 
     def start_over(self, end: int) -> None:
         """This process owns the learner now: the learn log, read whole up to ``end``, makes it what it was."""
-        self._ordered = Ordered(Learner(self._model)) if self._model is not None else None
+        self._ordered = Ordered(Watched(self._model)) if self._model is not None else None
+        for name in self._ordered.learner.drifts if self._ordered is not None else ():
+            self._metrics.add("risk_drift_total", name, by=0)
         self._caught_up_at = end
         self._refused = 0
 
@@ -85,7 +89,8 @@ class Learning:
     def measure(self) -> None:
         """Bring the gauges up to date, at most every few seconds: they sort a window of thousands, and payments wait meanwhile."""
         if self._ordered is None:
-            self._metrics.clear("risk_model_quality")  # the learner went elsewhere
+            for name in OF_THE_LEARNER:
+                self._metrics.clear(name)  # it went elsewhere
             return
         now = time.monotonic()
         if now - self._quality_at >= QUALITY_SECONDS:
@@ -93,3 +98,10 @@ class Learning:
             for name, value in self._ordered.learner.quality().items():
                 if value is not None:
                     self._metrics.set("risk_model_quality", float(value), name)
+            learner = self._ordered.learner
+            for name, count in learner.drifts.items():
+                self._metrics.set("risk_drift_total", count, name)
+            if learner.label_delay_ms is not None:
+                self._metrics.set("risk_label_delay_seconds", learner.label_delay_ms / 1000)
+            if learner.unlabelled_share is not None:
+                self._metrics.set("risk_unlabelled_share", learner.unlabelled_share)

@@ -264,9 +264,8 @@ def _rules(folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text(encoding="utf-8")
         if source.name == "model.yaml":
-            text = text.replace("publish_every: 200", "publish_every: 20\n    mean_score_max: 1.0").replace(
-                "presume_after_days: 7", "presume_after_days: 0.00005"
-            )
+            text = re.sub(r"publish_every: \d+", "publish_every: 20\n    mean_score_max: 1.0\n    baseline_margin: 1.0", text)
+            text = re.sub(r"presume_after_days: \d+", "presume_after_days: 0.00005", text)
         target.write_text(text, encoding="utf-8")
     return rules
 
