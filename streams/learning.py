@@ -77,6 +77,8 @@ class Learning:
             past = record.offset + 1 < self._caught_up_at
             self._tell_refusals(ordered.learner, past)
             yield None if past else ordered.learner.publish()
+            if not past:
+                yield from ordered.learner.publish_beside()
 
     def _tell_refusals(self, learner: Learner, past: bool) -> None:
         """A version that failed its checks is not published, and somebody must hear of it."""

@@ -14,6 +14,7 @@ from risk.learning.calibration import Calibrator
 from risk.learning.checks import FRAUDS_MIN, average_precision_of, np
 from risk.learning.contender import Contender
 from risk.learning.quality import average_precision
+from risk.learning.registry import ACT_KEY, Act, Registry
 from risk.learning.sampling import kept
 from tests.learning_streams import X, drawn, entries, hybrid, model, told
 
@@ -158,22 +159,19 @@ def test_only_the_champion_is_published(race: Learner) -> None:
     assert published is not None and published.kind == "hybrid" and published.fits(race.model)
 
 
-def test_a_promoted_contender_is_published_from_then_on_and_still_fits() -> None:
-    learner = taught(replace(hybrid(publish_every=50, mean_score_max=1, baseline_margin=1), challengers=("binned",)), 300, fraud_share=0.2)
-    learner.promote("binned")
-    learner.offer("q", X, 400, True)
-    for i in range(51):
-        learner.offer(f"q{i}", X, 400 + i, True)
-        learner.label(f"q{i}", "legitimate", "claim", 1, 500)
-    published = learner.publish()
-    assert published is not None and published.kind == "binned" and published.fits(learner.model)
-
-
-@pytest.mark.parametrize(("name", "message"), [("forest", "no form that could be a version"), ("nobody", "no contender")])
-def test_who_has_no_version_or_is_no_contender_is_never_the_champion(race: Learner, name: str, message: str) -> None:
-    with pytest.raises(ModelError, match=message):
-        race.promote(name)
-    assert race.champion == "hybrid"
+def test_versions_of_challengers_are_published_beside_and_are_in_force_only_when_somebody_promotes_them(race: Learner) -> None:
+    beside = race.publish_beside()
+    assert [version.kind for version in beside] == ["binned"], "forest and bagging have no form that could be a version"
+    assert race.publish_beside() == []
+    champion = race.version()
+    registry = Registry(race.model)
+    for version in (champion, *beside):
+        assert registry.take(version.hash.encode(), version.to_bytes(), 1) is None
+    assert registry.champion is not None and registry.champion.version == champion
+    assert [listed.version for listed in registry.named("binned")] == beside
+    act = Act("promote", race.model.name, beside[0].hash, "somebody", "2026-11-24T09:00:00.000Z")
+    registry.take(ACT_KEY + b"1", act.to_bytes(), 2)
+    assert registry.champion.version == beside[0]
 
 
 @pytest.mark.parametrize("name", ["hoeffding_tree", "fixed"])

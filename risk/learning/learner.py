@@ -1,6 +1,6 @@
 """The one learner of a group: payments and labels in, lessons learned, versions out. In it champion, baseline and challengers.
 
-Rule 1: all that it is follows from the sequence of ``offer``, ``settle``, ``label`` and ``promote`` calls. The same sequence gives the
+Rule 1: all that it is follows from the sequence of ``offer``, ``settle``, ``label`` and ``advance`` calls. The same sequence gives the
 same versions, with the same hashes, in any process: so the learn log, in its order, is the learner's state, and nothing else is saved.
 Rule 2: scored before learned. Every contender scores a payment when it is offered, before anything that it brings due is learned.
 Rule 3: a version that fails its checks is not published, and ``checked`` says why.
@@ -71,6 +71,7 @@ class Learner:
         self.checked: Check | None = None
         """What became of the newest candidate."""
         self._ready: Version | None = None
+        self._beside: list[Version] = []
 
     # -------------------------------------------------------------------------------------------------------------------- what it is told
 
@@ -102,15 +103,6 @@ class Learner:
     def label(self, payment_id: str, verdict: str, kind: str, version: int, known_ms: int) -> None:
         """What became known of a payment. Learned at once; before its payment, it waits."""
         self._learn(self.ledger.label(Label(payment_id, verdict, kind, version, known_ms)))
-
-    def promote(self, name: str) -> None:
-        """Another contender is the champion from now on. Raises ModelError for one that is none, or that has no version."""
-        found = self.contenders.get(name)
-        if found is None:
-            raise ModelError(f"{name!r} is no contender; there are {', '.join(self.contenders)}")
-        if not found.has_version_form:
-            raise ModelError(f"{name!r} has no form that could be a version: it can only be compared")
-        self.champion = name
 
     # -------------------------------------------------------------------------------------------------------------------------- learning
 
@@ -160,6 +152,14 @@ class Learner:
             self._ready = candidate
         else:
             self.refusals[self.checked.reason or ""] += 1
+        self._beside = [version for name in self.model.challengers if (version := self._fit_or_none(name)) is not None]
+
+    def _fit_or_none(self, name: str) -> Version | None:
+        """A challenger as it is now, where it has such a form and is fit to score. It is in force only if somebody promotes it."""
+        try:
+            return self.contenders[name].version() if name != self.champion else None
+        except VersionError:
+            return None
 
     @property
     def unfit(self) -> str | None:
@@ -180,6 +180,11 @@ class Learner:
         ready, self._ready = self._ready, None
         self.published += ready is not None
         return ready
+
+    def publish_beside(self) -> list[Version]:
+        """The versions of the challengers that were made with the newest candidate, once: in force only when somebody promotes them."""
+        beside, self._beside = self._beside, []
+        return beside
 
     def version(self) -> Version:
         """The champion as it is now. Raises VersionError where it is not fit to score."""

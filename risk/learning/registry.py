@@ -1,6 +1,6 @@
 """What the topic of models says: versions, and the acts by which people chose among them. Which version is in force follows from it.
 
-Rule 1: without an act the newest version that fits the rule set is in force; a promoted one stays until the next act.
+Rule 1: without an act the newest version of the declared learner is in force; a promoted one stays until the next act.
 Rule 2: a record that is corrupt, under a foreign key or of another model has no effect, and says why.
 Rule 3: acts are never changed: a rollback is one more act.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from risk.declared import ModelDecl
-from risk.learning.version import Version, VersionError
+from risk.learning.version import LEARNED, Version, VersionError
 
 ACT_KEY = b"act:"
 VERSION_KEY = b"sha256:"
@@ -128,7 +128,13 @@ class Registry:
         """The version in force: the promoted one, or the newest where none is or where it is not to be had."""
         if self.pinned is not None and self.pinned in self.versions:
             return self.versions[self.pinned]
-        return next(reversed(self.versions.values()), None)
+        return self.newest
+
+    @property
+    def newest(self) -> Listed | None:
+        """The newest version of the declared learner: those of challengers are in force only when promoted."""
+        learner = self._model.learner if self._model is not None else None
+        return next((each for each in reversed(self.versions.values()) if each.version.kind == learner), None)
 
     @property
     def missing(self) -> str | None:
@@ -136,9 +142,13 @@ class Registry:
         return self.pinned if self.pinned is not None and self.pinned not in self.versions else None
 
     def named(self, text: str) -> list[Listed]:
-        """The versions whose hash is, or begins with, this text; ``sha256:`` may be left out, ``newest`` and ``champion`` are names."""
+        """The versions whose hash is, or begins with, this text; ``sha256:`` may be left out, ``newest`` and ``champion`` are names,
+        and the name of a learner is its newest version.
+        """
         if text == "newest":
-            return list(self.versions.values())[-1:]
+            return [self.newest] if self.newest is not None else []
+        if text in LEARNED:
+            return [each for each in self.versions.values() if each.version.kind == text][-1:]
         if text == "champion":
             return [self.champion] if self.champion is not None else []
         wanted = text.removeprefix("sha256:")

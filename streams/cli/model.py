@@ -39,7 +39,7 @@ def model(
     do: Annotated[Do, typer.Argument(metavar="list|compare|promote|rollback", help="What to do.", show_default=False)],
     versions: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[VERSION…]", help="A hash or its beginning, `newest` or `champion`. compare: two (the second: champion)."),
+        typer.Argument(metavar="[VERSION…]", help="The beginning of a hash, `newest`, `champion` or a learner. compare: two."),
     ] = None,
     by: Annotated[str | None, typer.Option(help="Who decides this: goes on the record. Needed to promote and to roll back.")] = None,
     why: Annotated[str, typer.Option(help="The reason, for the record.")] = "",
