@@ -15,7 +15,7 @@ from risk.cli import COMMANDS as LIBRARY
 from risk.cli import application
 from streams.settings import help_text
 
-COMMANDS = ("kafka", "topics", "worker", "demo", "simulate", "feed", "seed", "lists", "replay", "learner", "model")
+COMMANDS = ("kafka", "topics", "worker", "demo", "simulate", "feed", "seed", "lists", "replay", "learner", "learn", "model")
 """Each name is a module of this package and the function in it that is the command; one of the library's own does more here."""
 
 EXPLAIN_SETTINGS = ("topics", "worker", "demo", "learner", "model")
