@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bench.model import compare, online, pattern, tell
+from bench.model import compare, online, pattern, speed, tell
 from bench.model.rows import DAY_MS, ROOT, Rows, rows_of, ruleset_at
 from bench.model.streams import SPARKOV, recorded, simulated
 from risk.world import World
@@ -46,9 +46,13 @@ def main() -> int:
 
 
 def _end(found: compare.Compared | None, console: Console) -> int:
-    score_us, learn_us = "-", "-"
+    cost = speed.measured()
+    ending = f"score {cost.score:.1f} us, learn {cost.learn:.1f} us"
+    console.print(f"{speed.INPUTS} inputs: {ending}; a score from event and values {cost.score_from_event:.1f} us, CPU on one core")
+    for line in tell.slow(cost):
+        console.print(f"not reached: {line}")
     if found is None:
-        console.print(f"model: ap - online, - lightgbm, - logistic, skill -, slope -, score {score_us} us, learn {learn_us} us")
+        console.print(f"model: ap - online, - lightgbm, - logistic, skill -, slope -, {ending}")
         return 0
     failed = found.ap("lightgbm") < LIGHTGBM_MIN or found.ap("logistic") < LOGISTIC_MIN
     if failed:
@@ -58,7 +62,7 @@ def _end(found: compare.Compared | None, console: Console) -> int:
     figures = found.evidence["online"].figures
     aps = ", ".join(f"{found.ap(name):.3f} {name}" for name in ("online", "lightgbm", "logistic"))
     skill, slope = tell.number(figures["skill"].value), tell.number(figures["calibration_slope"].value)
-    console.print(f"model: ap {aps}, skill {skill}, slope {slope}, score {score_us} us, learn {learn_us} us")
+    console.print(f"model: ap {aps}, skill {skill}, slope {slope}, {ending}")
     return 1 if failed else 0
 
 

@@ -11,12 +11,14 @@ from bench.model.batch import LEAVES, TREES
 from bench.model.compare import Compared
 from bench.model.pattern import NEWEST, Met
 from bench.model.rows import Rows
+from bench.model.speed import Speed
 from risk.learning.evaluation import Figure
 
 MARGIN = 0.02
 SKILL_MIN = 0.5
 SLOPE = (0.9, 1.1)
 FIFTH = (0.7, 1.4)
+SCORE_US_MAX, LEARN_US_MAX = 10.0, 30.0
 COLUMNS = {
     "average_precision": "AP", "auc": "AUC", "recall_at_fpr": "recall at 1 % FPR", "card_precision": "card precision@100",
     "skill": "skill", "calibration_slope": "slope",
@@ -66,6 +68,14 @@ def missed(found: Compared) -> Iterator[str]:
         share = fifth.expected_over_observed.value
         if share is None or not FIFTH[0] <= share <= FIFTH[1]:
             yield f"expected / observed {number(share)} in fifth {n}, wanted {FIFTH[0]} to {FIFTH[1]}"
+
+
+def slow(cost: Speed) -> Iterator[str]:
+    """What is wanted of the speed and not reached."""
+    if cost.score > SCORE_US_MAX:
+        yield f"scoring takes {cost.score:.1f} us, wanted at most {SCORE_US_MAX}"
+    if cost.learn > LEARN_US_MAX:
+        yield f"learning takes {cost.learn:.1f} us, wanted at most {LEARN_US_MAX}"
 
 
 def pattern(attack: str, online: Met, logistic: Met | None, console: Console) -> None:
