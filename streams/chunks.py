@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 
 import msgspec
+from aiokafka.structs import ConsumerRecord
 
 from risk.profiles import Touch
 
@@ -75,6 +76,11 @@ def epoch_in(key: bytes) -> int:
     if key[:1] == b"x":
         return int.from_bytes(key[-4:], "big")
     return int.from_bytes(key[1:5], "big") if key[:1] in (MARKER, b"s", b"l", b"g") else 0
+
+
+def changelog_marker_epoch(record: ConsumerRecord) -> int:
+    """The epoch of an owner's marker in the changelog; 0 for any other record."""
+    return epoch_in(record.key) if record.key[:1] == MARKER else 0
 
 
 def array_of(count: int, payload: bytes | bytearray) -> bytes:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from faust.types import TP
 
-from streams.outbox import NO_HEADERS
+from streams.outbox import NO_HEADERS, Record
 from streams.source import Source
 
 if TYPE_CHECKING:
-    from streams.worker import Worker
+    from streams.worker import Shard, Worker
 
 DRAIN_TICK_SECONDS = 0.005
 
@@ -47,14 +47,18 @@ class Keeping:
                 for key, value in changes:
                     size += len(key) + len(value or b"")
                 mine = [shard.ledger.epoch_header]  # a tombstone's key is an older owner's
-                records = [(key, value, NO_HEADERS if value is not None else mine) for key, value in changes]
-                writes.append(worker.changelog.send(worker.topics["profiles"], partition, records))
+                records: list[Record] = [(key, value, NO_HEADERS if value is not None else mine) for key, value in changes]
+                writes.append(self._write(shard, partition, records))
         if writes:
             await asyncio.gather(*writes)
         for source, offset in settled:
             source.settle(offset)
         worker.metrics.add("risk_changelog_bytes_total", by=size)
         self._flushing = False
+
+    async def _write(self, shard: Shard, partition: int, records: list[Record]) -> None:
+        worker = self._worker
+        await shard.fence.check(await worker.changelog.send(worker.topics["profiles"], partition, records))
 
     async def commit_when_due(self) -> None:
         """At the latest every RISK_COMMIT_MS, and whenever a quarter of what may be in flight is done."""

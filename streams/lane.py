@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from streams.fence import Fence
 from streams.line import Line
 from streams.outbox import Headers, Outbox
 from streams.source import Source
@@ -44,7 +45,7 @@ class DeadLetter(NamedTuple):
 class Lane:
     """Writes receipts, decisions and dead letters of one partition.
 
-    ``on_error`` ends the worker: what cannot be written is not lost, it comes again.
+    ``on_error`` ends the worker: what cannot be written is not lost, it comes again. ``fence``: that of decisions.
     """
 
     def __init__(
@@ -54,10 +55,11 @@ class Lane:
         partition: int,
         on_error: Callable[[BaseException], None],
         on_decided: Callable[[list[Written]], None],
+        fence: Fence | None = None,
     ) -> None:
         self._on_decided = on_decided
         self._receipts = Line(outbox, topics["receipts"], partition, on_error, RECEIPTS_AT_ONCE)
-        self._decisions = Line(outbox, topics["decisions"], partition, on_error)
+        self._decisions = Line(outbox, topics["decisions"], partition, on_error, fence=fence)
         self._letters = Line(outbox, topics["dead_letters"], partition, on_error)
 
     def put(self, rows: list[Written]) -> None:

@@ -58,6 +58,12 @@ def is_marker(record: ConsumerRecord) -> bool:
     return any(name == "marker" for name, _ in record.headers)
 
 
+def marker_epoch(record: ConsumerRecord) -> int:
+    """The epoch of a marker; 0 for any other record."""
+    stamp = Stamp.of(record) if is_marker(record) else None
+    return stamp.epoch if stamp is not None else 0
+
+
 def valid(records: Iterable[ConsumerRecord]) -> list[ConsumerRecord]:
     """The records that count: no markers, and none with a lower epoch after a marker (a stale owner wrote it)."""
     held, kept = 0, []
@@ -89,6 +95,7 @@ class Ledger:
         self.labelling: Labelling | None = None
         """Payments and their labels, where features count labels."""
         self.spent = Spent(stamp.epoch)
+        self.read_to = self.changelog_read_to = 0  # how far `decisions` and the changelog were read when the partition was taken over
 
     # ------------------------------------------------------------------ answers read back
 

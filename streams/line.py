@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from streams.fence import Fence
 from streams.outbox import Outbox, Record
 
 Done = Callable[[], None]
@@ -18,17 +19,24 @@ Done = Callable[[], None]
 class Line:
     """Sends records of one partition in the order in which they were put.
 
-    ``at_once``: a send ends with the entry that brings it to so many records. ``on_error`` is told what the broker refused; nothing is
-    sent after that.
+    ``at_once``: a send ends with the entry that brings it to so many records. ``on_error`` is told what the broker refused, and what the
+    ``fence`` found; nothing is sent after that.
     """
 
     def __init__(
-        self, outbox: Outbox, topic: str, partition: int, on_error: Callable[[BaseException], None], at_once: int | None = None
+        self,
+        outbox: Outbox,
+        topic: str,
+        partition: int,
+        on_error: Callable[[BaseException], None],
+        at_once: int | None = None,
+        fence: Fence | None = None,
     ) -> None:
         self._outbox = outbox
         self._topic, self._partition = topic, partition
         self._on_error = on_error
         self._at_once = at_once
+        self._fence = fence
         self._waiting: deque[tuple[list[Record], Done]] = deque()
         self._sending: asyncio.Task[None] | None = None
 
@@ -59,7 +67,9 @@ class Line:
         try:
             while self._waiting:
                 taken = self._take()
-                await self._outbox.send(self._topic, self._partition, (record for records, _ in taken for record in records))
+                places = await self._outbox.send(self._topic, self._partition, (record for records, _ in taken for record in records))
+                if self._fence is not None:
+                    await self._fence.check(places)
                 for _, done in taken:
                     done()
         except asyncio.CancelledError:

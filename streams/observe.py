@@ -45,7 +45,9 @@ def _take(worker: Worker, source: Source, record: ConsumerRecord) -> None:
     ordered = order.on and record.offset >= worker.ownership.first_to_wait(source.tp)
     held = []
     for event in envelope.events:
-        if ordered and event.order_ms:
+        if worker.ownership.stale(event.source, event.offset, home, record.offset):
+            received.passed_over()
+        elif ordered and event.order_ms:
             held.append(((event.order_ms, worker.standing.place_of(event.source), event.offset), event))
         else:
             received.apply(event)
@@ -86,6 +88,12 @@ class Received:
             # values are told by their place: they mean the same only under the same rule set
             same = self.envelope.ruleset == self.worker.engine.ruleset.hash
             self._answer(event, values if same else None)
+        self.left -= 1
+        if not self.left:
+            self.done()
+
+    def passed_over(self) -> None:
+        """One event is not to be applied."""
         self.left -= 1
         if not self.left:
             self.done()

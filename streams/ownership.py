@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import ConsumerRecord, TopicPartition
 from faust.types import TP
 
+from streams.chunks import changelog_marker_epoch
+from streams.fence import Fence
 from streams.lane import Lane
+from streams.ledger import marker_epoch
 from streams.reader import Reader
 from streams.source import Source
-from streams.takeover import take_over
-from streams.wire import INPUT_TOPICS, source_code
+from streams.takeover import take_over, uncommitted
+from streams.wire import INPUT_TOPICS, PARTITIONS_MAX, source_code
 
 if TYPE_CHECKING:
     from streams.worker import Worker
@@ -37,6 +41,9 @@ class Ownership:
         self._closed_at = 0.0
         self._settling: asyncio.Task[None] | None = None
         self._touch_ends: dict[TP, int] = {}
+        # partition -> end of its risk.touches when this generation began, and what each source had committed by then
+        self._ends: dict[int, int] = {}
+        self._committed: dict[int, int] = {}
         # (source code, first offset, offset after the last, partitions owned then): applied here in process, and not committed
         self._lost: list[tuple[int, int, int, frozenset[int]]] = []
 
@@ -112,9 +119,21 @@ class Ownership:
         worker = self._worker
         async with Reader(worker.settings.brokers) as reader:
             store, ledger = await take_over(worker, reader, partition)
-        lane = Lane(worker.outbox, worker.topics, partition, worker.fail, worker.written)
-        worker.add_shard(partition, store, ledger, lane)
+        epoch = ledger.stamp.epoch
+        decided = self._fence("decisions", partition, epoch, ledger.read_to, marker_epoch)
+        recorded = self._fence("profiles", partition, epoch, ledger.changelog_read_to, changelog_marker_epoch)
+        lane = Lane(worker.outbox, worker.topics, partition, worker.fail, worker.written, decided)
+        worker.add_shard(partition, store, ledger, lane, recorded)
         worker.metrics.add("risk_takeovers_total")
+
+    def _fence(self, role: str, partition: int, epoch: int, start: int, epoch_of: Callable[[ConsumerRecord], int]) -> Fence:
+        worker, topic = self._worker, self._worker.topics[role]
+
+        async def look(first: int, end: int | None) -> list[ConsumerRecord]:
+            async with Reader(worker.settings.brokers) as reader:
+                return [record async for records in reader.read(topic, partition, first, end) for record in records]
+
+        return Fence(f"{topic}/{partition}", epoch, start, look, epoch_of)
 
     def _let_go(self, partitions: set[int]) -> None:
         """Forget partitions; what was touched here and not committed is remembered, for it comes again from the next owner."""
@@ -142,9 +161,20 @@ class Ownership:
         """Whether a source that another worker sends again was applied to this profile partition in process, before it moved away."""
         return any(code == source and low <= offset < high and partition in here for code, low, high, here in self._lost)
 
+    def stale(self, source: int, offset: int, partition: int, via: int) -> bool:
+        """Whether a touch comes from an owner of its source who did not know that he was replaced: it was made by another, or will be.
+
+        Such a one stands in risk.touches (``via``) behind all that was there when this generation began; its source is ours by now, or was
+        committed, and what is committed was touched before.
+        """
+        if via < self._ends.get(partition, 0):
+            return False
+        return offset < self._committed.get(source, 0) or (source in self._committed and source % PARTITIONS_MAX in self._worker.shards)
+
     async def _start_sources(self, tps: set[TP], kept: set[int], reader: Reader) -> None:
         worker = self._worker
         self._touch_ends = {}
+        self._committed, _ = await uncommitted(worker, 0)
         for tp in tps:
             source = worker.sources.get(tp) if tp.partition in kept else None
             if source is None:
@@ -155,7 +185,7 @@ class Ownership:
                 worker.heads.sources[tp] = source
             elif tp.topic == worker.topics["touches"]:
                 # of a partition that we kept too: a source that came to us may have touched it from where it was before
-                end = (await reader.range(tp.topic, tp.partition))[1]
+                end = self._ends[tp.partition] = (await reader.range(tp.topic, tp.partition))[1]
                 if source.received < end:
                     self._touch_ends[tp] = end
 

@@ -24,6 +24,9 @@ from streams.wire import AGAIN, PARTITIONS_MAX, RELEASE, RESTORE, encode_row, ma
 
 Applied = tuple[int, str, str, str]
 Routed = tuple["str | None", tuple[Any, ...]]
+Coming = Mapping[tuple[int, int], int]
+"""Source code and offset of touches that are still to be read from risk.touches -> their last place in it."""
+NOTHING_COMING: Coming = {}
 CHUNK_ROWS = 32
 """The open chunk is written whole at each flush: longer ones cost more changelog a payment, shorter ones more records to recover."""
 CHUNK_BYTES_MAX = 256 * 1024
@@ -240,14 +243,19 @@ class Store:
 
     # ------------------------------------------------------------------ recovery
 
-    def restore(self, records: dict[bytes, bytes], unsafe: Mapping[int, int], touches_committed: int) -> int:
+    def restore(
+        self, records: dict[bytes, bytes], unsafe: Mapping[int, int], touches_committed: int, coming: Coming = NOTHING_COMING
+    ) -> int:
         """All of ``restoring`` at once; returns the number of rows."""
-        return sum(self.restoring(records, unsafe, touches_committed))
+        return sum(self.restoring(records, unsafe, touches_committed, coming))
 
-    def restoring(self, records: dict[bytes, bytes], unsafe: Mapping[int, int], touches_committed: int) -> Iterator[int]:
+    def restoring(
+        self, records: dict[bytes, bytes], unsafe: Mapping[int, int], touches_committed: int, coming: Coming = NOTHING_COMING
+    ) -> Iterator[int]:
         """Take the profiles out of the changelog's live records and hold them packed; yields now and then the number of rows read.
 
-        ``unsafe``: for each source code the offset from which on records may come again; their rows are remembered as applied.
+        ``unsafe``: for each source code the offset from which on records may come again; their rows are remembered as applied. So are those
+        of sources that stand in the uncommitted rest of risk.touches (``coming``): a touch sent twice, and recorded once.
         """
         self._touches_edge = max(0, touches_committed)
         self.rows.learn(records)
@@ -266,10 +274,12 @@ class Store:
         for prefix, found in chunks.items():
             keys = found if isinstance(found, list) else [found]
             written = {key: records.pop(key) for key in keys}
-            yield self._restore_profile(prefix, written, unsafe, touches_committed)
+            yield self._restore_profile(prefix, written, unsafe, touches_committed, coming)
         self.rows.begin()
 
-    def _restore_profile(self, prefix: bytes, written: Mapping[bytes, bytes], unsafe: Mapping[int, int], touches_committed: int) -> int:
+    def _restore_profile(
+        self, prefix: bytes, written: Mapping[bytes, bytes], unsafe: Mapping[int, int], touches_committed: int, coming: Coming
+    ) -> int:
         kind, key = profile_of(prefix)
         if kind not in self.places.live:
             return 0  # no feature asks for this kind of profile any more
@@ -281,7 +291,7 @@ class Store:
         if len(newest) != 1 + max(newest):
             raise CorruptChangelog(f"profile {kind} of partition {self.partition} misses a chunk: it has {sorted(newest)[:20]}")
         closed = [newest[number] for number in range(len(newest))]
-        count = sum([self._scan(kind, key, chunk, unsafe, touches_committed) for _, chunk in closed])
+        count = sum([self._scan(kind, key, chunk, unsafe, touches_committed, coming) for _, chunk in closed])
         epoch, last = closed[-1]
         rows = rows_in(last)
         if rows < CHUNK_ROWS:
@@ -291,20 +301,21 @@ class Store:
         self.places.take_in(kind, key, pack(packed))
         return count
 
-    def _scan(self, kind: str, key: str, chunk: bytes, unsafe: Mapping[int, int], touches_committed: int) -> int:
+    def _scan(self, kind: str, key: str, chunk: bytes, unsafe: Mapping[int, int], touches_committed: int, coming: Coming) -> int:
         """Look at the rows of a chunk without entering them; remember those that may come again."""
         rows = self.rows.marks(chunk)
         for shape, _, tid, source, offset, via, row in rows:
             result = shape in (RELEASE, RESTORE)
             if result:
                 self._note_result(tid, kind, key, source)
-            if offset >= unsafe.get(source, 0) or via >= touches_committed >= 0:
+            again = coming.get((source, offset), -1) if coming else -1
+            if offset >= unsafe.get(source, 0) or via >= touches_committed >= 0 or again >= 0:
                 if result:
                     role: str | None = settlement(shape == RELEASE, source, offset)
                 else:
                     role = str(decode_rows(row)[0]) if shape == AGAIN else self.rows.role(shape)
                 if role is not None:
-                    self.remember(tid, kind, key, role, source, offset, via)
+                    self.remember(tid, kind, key, role, source, offset, max(via, again))
         return len(rows)
 
     def counts(self) -> Iterable[tuple[str, int]]:

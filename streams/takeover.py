@@ -20,7 +20,7 @@ from streams.ledger import Ledger, Stamp, answered_offset, is_marker
 from streams.outbox import NO_HEADERS
 from streams.reader import Reader
 from streams.store import Store
-from streams.wire import INPUT_TOPICS, source_code
+from streams.wire import INPUT_TOPICS, decode_touches, source_code
 
 if TYPE_CHECKING:
     from streams.worker import Worker
@@ -34,20 +34,22 @@ async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Sto
     floor = 0
     while True:
         stamp, decisions = await _claim(worker, reader, partition, floor)
-        live = await _changelog(worker, reader, partition, stamp)
+        live, changelog_read_to = await _changelog(worker, reader, partition, stamp)
         floor = max((epoch_in(key) for key in live if key != marker_key(stamp.epoch)), default=0)
         if floor < stamp.epoch:
             break  # else `decisions` was emptied since: an epoch must be above all that the changelog has seen
     letters = await _tail(worker, reader, "dead_letters", partition, len(INPUT_TOPICS))
     ledger = Ledger(stamp, worker.settings.repeat_window_ms)
     ledger.read_back(decisions, letters)
+    ledger.read_to, ledger.changelog_read_to = decisions[-1].offset + 1, changelog_read_to
     if worker.engine.labels is not None and worker.engine.joining is not None:
         horizon_ms, payments_max = worker.settings.label_horizon_ms, worker.settings.labelled_max
         ledger.labelling = Labelling(worker.engine.joining, stamp.epoch, horizon_ms, payments_max)
     store = Store(worker.engine, partition, stamp.epoch, worker.settings.state / "profiles")
-    unsafe, touches_committed = await _unsafe(worker, partition)
+    unsafe, touches_committed = await uncommitted(worker, partition)
+    coming = await _coming(worker, reader, partition, touches_committed)  # after that: what a source committed by then stands in it
     rows, breath = 0, time.monotonic()
-    for count in store.restoring(live, unsafe, touches_committed):
+    for count in store.restoring(live, unsafe, touches_committed, coming):
         rows += count
         if time.monotonic() - breath > BREATH_SECONDS:
             await asyncio.sleep(0)  # a heartbeat must get through, however much there is to restore
@@ -62,13 +64,14 @@ async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Sto
     return store, ledger
 
 
-async def _changelog(worker: Worker, reader: Reader, partition: int, stamp: Stamp) -> dict[bytes, bytes]:
-    """Mark the changelog as ours, then read what lives in it. What an owner wrote after the marker of a later one is void."""
+async def _changelog(worker: Worker, reader: Reader, partition: int, stamp: Stamp) -> tuple[dict[bytes, bytes], int]:
+    """Mark the changelog as ours, then read what lives in it, and how far that was; what an owner wrote after a later one's marker is void."""
     topic = worker.topics["profiles"]
     await worker.changelog.send(topic, partition, [(marker_key(stamp.epoch), stamp.encode(), NO_HEADERS)])
     live: dict[bytes, bytes] = {}
-    held = void = 0
+    held = void = end = 0
     async for records in reader.read(topic, partition):
+        end = records[-1].offset + 1
         for record in records:
             epoch = _writer_of(record)
             if record.key[:1] == MARKER:
@@ -81,7 +84,7 @@ async def _changelog(worker: Worker, reader: Reader, partition: int, stamp: Stam
                 live[record.key] = record.value
     if void:
         log.info("partition %d: %d records of stale owners passed over", partition, void)
-    return live
+    return live, end
 
 
 def _writer_of(record: ConsumerRecord) -> int:
@@ -133,7 +136,18 @@ async def _claim(worker: Worker, reader: Reader, partition: int, floor: int) -> 
             return stamp, found
 
 
-async def _unsafe(worker: Worker, partition: int) -> tuple[dict[int, int], int]:
+async def _coming(worker: Worker, reader: Reader, partition: int, committed: int) -> dict[tuple[int, int], int]:
+    """The touches that are still to be read: for each source its last place. A row may be recorded, its source committed, and its touch,
+    sent a second time by the source's next owner, still be here."""
+    coming: dict[tuple[int, int], int] = {}
+    async for records in reader.read(worker.topics["touches"], partition, committed):
+        for record in records:
+            for event in decode_touches(record.value).events:
+                coming[event.source, event.offset] = record.offset
+    return coming
+
+
+async def uncommitted(worker: Worker, partition: int) -> tuple[dict[int, int], int]:
     """From which offset on each source may come again, and the owner's own position in risk.touches."""
     unsafe: dict[int, int] = {}
     for index, role in enumerate(INPUT_TOPICS):

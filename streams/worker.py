@@ -23,6 +23,7 @@ from streams.counting import RuleTally, count_written
 from streams.courier import Courier
 from streams.crashes import Crashed
 from streams.decide import decide_waiting
+from streams.fence import Fence
 from streams.heartbeat import Heartbeat
 from streams.keeping import Keeping
 from streams.lane import Lane, Written
@@ -60,6 +61,8 @@ class Shard:
     store: Store
     ledger: Ledger
     lane: Lane
+    fence: Fence
+    """That of the changelog."""
     out: list[Written] = field(default_factory=list)
     untold: set[int] = field(default_factory=set)
     """Payments whose refusal is on its way out; a result that comes first has the last word on their quota."""
@@ -144,9 +147,9 @@ class Worker:
         if self._begun is None:
             self._begun = await self._begin()
 
-    def add_shard(self, partition: int, store: Store, ledger: Ledger, lane: Lane) -> None:
+    def add_shard(self, partition: int, store: Store, ledger: Ledger, lane: Lane, fence: Fence) -> None:
         """A partition was taken over."""
-        self.shards[partition] = Shard(store, ledger, lane)
+        self.shards[partition] = Shard(store, ledger, lane, fence)
 
     async def _forever(self, beat: Callable[[], Awaitable[None]]) -> None:
         async def again() -> None:

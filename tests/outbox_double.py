@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from streams.outbox import Record
+from streams.outbox import Place, Record
 
 TURNS = 12
 """Turns of the event loop after which everything that can happen has happened."""
@@ -19,11 +19,12 @@ class HeldOutbox:
         self.sent: list[tuple[str, int, list[Record]]] = []
         self._waits: list[asyncio.Future[None]] = []
 
-    async def send(self, topic: str, partition: int, records: Iterable[Record]) -> None:
+    async def send(self, topic: str, partition: int, records: Iterable[Record]) -> list[Place]:
         wait: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.sent.append((topic, partition, list(records)))
         self._waits.append(wait)
         await wait
+        return []
 
     def topics(self) -> list[str]:
         return [topic for topic, _, _ in self.sent]

@@ -244,7 +244,7 @@ class Owner:
             shards={0: SimpleNamespace(store=self.store, received=deque(), ledger=SimpleNamespace(crashes={}))},
             order=Order(patience=0),
             courier=SimpleNamespace(answer=None, tie_answers=lambda *_: None),
-            ownership=SimpleNamespace(applied_here=lambda *_: False),
+            ownership=SimpleNamespace(stale=lambda *_: False, applied_here=lambda *_: False),
             keeping=SimpleNamespace(unsafe=self.unsafe),
         )
         source: Any = SimpleNamespace(tp=SimpleNamespace(partition=0), begin=lambda *_: None)

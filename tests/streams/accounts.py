@@ -164,7 +164,7 @@ async def nothing_counted_twice_or_missed(stage: Stage, accounts: Accounts) -> N
     receipts = {each["payment_id"]: each for each in await stage.json("receipts") if each["payment_id"].startswith(PROBE)}
     for number in range(sent):
         receipt = receipts[f"{PROBE}{number}"]
-        wanted = _by_brute_force(payments, activity, refused, number)
+        wanted = by_brute_force(payments, activity, refused, number)
         read = receipt["values"]
         wrong = {name: f"read {read[name]}, brute force {value}" for name, value in wanted.items() if read[name] != value}
         assert not wrong and not receipt["unknown"], f"probe {number}: {wrong}, unknown {receipt['unknown']}"
@@ -185,7 +185,7 @@ async def _send_probes(stage: Stage) -> int:
     return count
 
 
-def _by_brute_force(payments: list[Json], activity: list[Json], refused: set[str], number: int) -> Json:
+def by_brute_force(payments: list[Json], activity: list[Json], refused: set[str], number: int) -> Json:
     def of(role: str, key: str, events: Iterable[Json] = payments) -> list[Json]:
         return [body for body in events if body.get(role, {}).get("id") == key]
 
