@@ -65,7 +65,7 @@ async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Sto
 
 
 async def _changelog(worker: Worker, reader: Reader, partition: int, stamp: Stamp) -> tuple[dict[bytes, bytes], int]:
-    """Mark the changelog as ours, then read what lives in it, and how far that was; what an owner wrote after a later one's marker is void."""
+    """Mark the changelog as ours, then read what lives in it, and how far that was; what comes after a later owner's marker is void."""
     topic = worker.topics["profiles"]
     await worker.changelog.send(topic, partition, [(marker_key(stamp.epoch), stamp.encode(), NO_HEADERS)])
     live: dict[bytes, bytes] = {}

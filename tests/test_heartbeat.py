@@ -74,10 +74,10 @@ class Producer:
     def create_batch(self) -> Batch:
         return Batch()
 
-    async def send_batch(self, _batch: Batch, topic: str, *, partition: int) -> asyncio.Future[None]:
+    async def send_batch(self, _batch: Batch, topic: str, *, partition: int) -> asyncio.Future[Any]:
         self.sent.append((topic, partition))
-        acked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        acked.set_result(None)
+        acked: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        acked.set_result(SimpleNamespace(offset=len(self.sent)))
         return acked
 
 
@@ -113,7 +113,7 @@ async def live_after(*records: ConsumerRecord) -> dict[bytes, bytes]:
 
     worker: Any = SimpleNamespace(topics={"profiles": "t"}, changelog=SimpleNamespace(send=send))
     reader: Any = SimpleNamespace(read=read)
-    return await _changelog(worker, reader, 0, Stamp(3, "me"))
+    return (await _changelog(worker, reader, 0, Stamp(3, "me")))[0]
 
 
 async def test_what_a_stale_owner_wrote_after_the_marker_of_the_next_is_void() -> None:
