@@ -15,12 +15,16 @@ from typing import Any
 import typer
 
 from risk.cli import COMMANDS as LIBRARY_COMMANDS
+from risk.language.sections.events import KINDS
+from risk.language.sections.features import AGGREGATED_KINDS, AGGREGATES, OF_EVENTS, RETRACTABLE
 from risk.learning import SETTINGS as MODEL_SETTINGS
+from risk.mutation.mutants import CODES, HINTS
 from risk.refusals import REASONS
 from streams import settings, topics
 from streams.cli import COMMANDS as KAFKA_COMMANDS
 from streams.cli import whole
 from streams.metrics import CATALOGUE
+from streams.told import told
 
 PLACE = re.compile(r"(<!-- table: ([a-z-]+) -->\n)(.*?)(<!-- end of table -->)", re.DOTALL)
 
@@ -69,6 +73,26 @@ def command_line() -> dict[str, Any]:
     return {name: made[name] for name in (*LIBRARY_COMMANDS, *KAFKA_COMMANDS) if name in made}
 
 
+def of_aggregates() -> str:
+    """What each aggregate can be taken of."""
+    rows = []
+    for name in AGGREGATES:
+        kinds = "an event" if name in OF_EVENTS else ", ".join(f"`{kind}`" for kind in KINDS if kind in AGGREGATED_KINDS[name])
+        rows.append((f"`{name}`", kinds, "yes" if name in RETRACTABLE else ""))
+    return markdown(("aggregate", "of", "over `label`"), rows)
+
+
+def of_rule_messages() -> str:
+    """Everything that `risk check` can say."""
+    return markdown(("code", "says", "and what to do"), [(f"`{code}`", message, hint) for code, message, hint in told()])
+
+
+def of_mutants() -> str:
+    """What `risk test --mutate` changes."""
+    rows = [(f"`{code}`", f"`{kind}`", HINTS[kind].removesuffix(" would")) for kind, code in CODES.items()]
+    return markdown(("code", "changed", "noticed by"), rows)
+
+
 def of_commands() -> str:
     """Every command with its arguments, options and what its help says."""
     parts = []
@@ -103,6 +127,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "reasons": of_reasons,
     "commands": of_commands,
     "model-settings": of_model_settings,
+    "aggregates": of_aggregates,
+    "rule-messages": of_rule_messages,
+    "mutants": of_mutants,
 }
 
 

@@ -42,6 +42,7 @@ KEYS: dict[str, Iterable[str]] = {
     "event": events.EVENT_KEYS,
     "field": events.FIELD_KEYS,
     "feature": features.FEATURE_KEYS,
+    "types": events.KINDS,
     "functions": (*VALUE_FUNCTIONS, *CONDITION_FUNCTIONS),
     "list": lists.LIST_KEYS,
     "entry": lists.ENTRY_KEYS,
@@ -298,3 +299,9 @@ def test_the_first_change_of_the_readme_breaks_the_promise_that_it_shows() -> No
 
 def test_rule_files_are_read_from_the_whole_folder_as_the_reference_says() -> None:
     assert {Path(path).parent.name for path, _ in rule_files(ROOT / "rules")} >= {"", "patterns", "lists"}
+
+
+def test_every_code_of_the_language_is_on_the_page_of_its_messages() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "risk" / "language").rglob("*.py")]
+    codes = {code for source in sources for code in re.findall(r'"([EW]\d{3})"', source)}
+    assert codes == set(re.findall(r"^\| `([EW]\d{3})` \|", text("docs/rule-messages.md"), re.MULTILINE))

@@ -45,7 +45,7 @@ RULE: Mapping[str, str] = {
     "group": "Of the rules of a group only one acts; the policy says which.",
     "final": "true: not cleared by trust; no rollout, no overrides.",
     "on_missing": "What is done when the condition cannot be known: skip, fire (acts with `then`), or an action.",
-    "accept_from": "The day from which a final rule may rest on values that were not kept since the start of their window.",
+    "accept_from": "From this day on the rule takes windows that are not full yet as they stand.",
     "control": "Whether a share of what the rule stops is let through, to learn from it: never, or a share.",
     "duty": "The obligation that the rule serves.",
     "references": "Where the rule comes from: typologies, articles of law.",

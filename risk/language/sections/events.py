@@ -21,6 +21,8 @@ from risk.money import DECIMALS
 FIELDS_MAX = 400
 FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*){0,5}\Z")
 SIMPLE = ("text", "texts", "int", "number", "bool", "time", "duration", "country", "money")
+KINDS = (*SIMPLE, "id", "enum")
+"""All kinds of types; `a | b | c` is an enum."""
 EVENT_KEYS = ("decide", "default", "like", "ignore", "fields", "example", "derive", "about")
 FIELD_KEYS = ("type", "from", "currency", "minor", "unit", "source", "rotates", "about")
 
@@ -229,32 +231,33 @@ def read_type(scalar: Scalar, problems: Problems) -> TypeText | None:
     found = _type(text)
     if isinstance(found, FieldType):
         return TypeText(found, optional)
-    problems.error("E220", scalar, *found)
+    problems.error(found[0], scalar, *found[1:])
     return None
 
 
-def _type(text: str) -> FieldType | tuple[str, str | None]:
+def _type(text: str) -> FieldType | tuple[str, str, str | None]:
     if "|" in text:
         values = tuple(value.strip().strip("'\"") for value in text.split("|"))
         if not all(re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", value) for value in values):
-            return f"`{text}` is not a list of values", "write single words: `approved | declined`"
+            return "E220", f"`{text}` is not a list of values", "write single words: `approved | declined`"
         if len(set(values)) < len(values):
-            return f"`{text}` has a value twice", None
+            return "E220", f"`{text}` has a value twice", None
         return FieldType("enum", values=values)
     head, _, rest = text.partition(" ")
     rest = rest.strip()
     if head == "id":
         if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", rest):
             return FieldType("id", entity=rest)
-        return "an id says of what it is the id", "write `id card`, `id device`, `id user`"
+        return "E220", "an id says of what it is the id", "write `id card`, `id device`, `id user`"
     if head == "money" and rest:
         if rest in DECIMALS:
             return FieldType("money", currency=rest)
-        return f"`{rest}` is not a currency", did_you_mean(rest.upper(), DECIMALS)
+        return "E220", f"`{rest}` is not a currency", did_you_mean(rest.upper(), DECIMALS)
     if head in SIMPLE and not rest:
         return FieldType(cast("Any", head))
     hint = did_you_mean(head, (*SIMPLE, "id", "optional"))
     return (
+        "E220",
         f"unknown type `{text}`",
         hint or "types are text, int, number, bool, time, duration, country, money, `money CNY`, `id card`, `a | b | c`",
     )
