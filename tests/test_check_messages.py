@@ -71,6 +71,15 @@ def test_every_code_of_the_loader_is_pinned() -> None:
     assert codes - pinned == set()
 
 
+def test_a_code_belongs_to_one_check() -> None:
+    checks = Path(__file__).parent.parent / "risk" / "language" / "checks"
+    owners: dict[str, set[str]] = {}
+    for path in checks.glob("*.py"):
+        for code in re.findall(r'"([EW]\d{3})"', path.read_text(encoding="utf-8")):
+            owners.setdefault(code, set()).add(path.name)
+    assert {code: names for code, names in owners.items() if len(names) > 1} == {}
+
+
 def rewrite() -> None:
     """Pin what is told now."""
     for case in ALL:

@@ -27,6 +27,6 @@ def check(
                 rule.place,
                 len(name),
                 f"rule `{name}` stops by the list `{ids[0]}`, and the control group may let through what it stops",
-                "write `control: never`: chance must not let through whom somebody has listed",
+                "write `control: never`: chance is no reason to let through whom somebody has listed",
                 "warning",
             )

@@ -1,4 +1,4 @@
-"""W316: a long window over a key that has few values: each profile then keeps the rows of a large share of all events."""
+"""W317: a long window over a key that has few values: each profile then keeps the rows of a large share of all events."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check(feature: Feature, key: Scalar, types: Mapping[str, EventType], problem
     if keys is None or keys > FEW_KEYS or _reach_ms(feature) <= LONG_MS:
         return
     problems.warning(
-        "W316",
+        "W317",
         key,
         f"feature `{key.text}` looks far back for {keys:,} different keys at most, so each profile keeps the rows of very many events",
         "name an id in `per:` too, or look back a day at most",
