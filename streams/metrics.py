@@ -127,6 +127,7 @@ CATALOGUE: tuple[Entry, ...] = (
         "Of the newest thousand lessons, those that no label taught: payments presumed legitimate.",
         appears="a lesson was learned",
     ),
+    Entry("risk_offers_lost_total", "counter", (), "Payments that came again after a crash and could not be offered to the learner again."),
     Entry("risk_model_versions_refused_total", "counter", (), "Versions that failed their checks and were not published."),
     Entry("risk_learn_records_refused_total", "counter", (), "Records of the learn log that cannot be read."),
     Entry("risk_labels_total", "counter", ("verdict",), "Labels read, by verdict."),

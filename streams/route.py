@@ -151,6 +151,7 @@ def _touch_and_wait(
         if worker.group is not None and worker.group.count_answered(shard.ledger.spent, source.tp.partition, event, tid, answered):
             worker.keeping.unsafe.append((source, offset))
             source.more(offset, 1)
+        worker.reoffer.add(event, source, offset)
         remember_decision(worker, source, offset, event, answered)
         if shard.ledger.labelling is not None:
             remember_labelled(worker, source, offset, shard.ledger.labelling.payment(event, answered, source.code, offset))

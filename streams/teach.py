@@ -63,10 +63,15 @@ class Teaching:
     ) -> None:
         """What a decision read, kept for the day its label comes; the payment is not committed before."""
         if self.model is not None:
-            self._entries.append(
-                Offer(payment.payment_id, tuple(inputs), payment.occurred_at, let_through, propensity, horizon_of(payment))
-            )
-            self._tie(source, offset)
+            source.more(offset, 1)
+            self.offer_again(payment, inputs, let_through, propensity, source, offset)
+
+    def offer_again(
+        self, payment: Event, inputs: Sequence[float | None], let_through: bool, propensity: float, source: Source, offset: int
+    ) -> None:
+        """The same for a payment that waits for it already."""
+        self._entries.append(Offer(payment.payment_id, tuple(inputs), payment.occurred_at, let_through, propensity, horizon_of(payment)))
+        self._tied.append((source, offset))
 
     def label(self, label: Event, source: Source, offset: int) -> None:
         """A label."""

@@ -35,6 +35,7 @@ from streams.order import Order
 from streams.outbox import Outbox
 from streams.ownership import Ownership
 from streams.pending import Pending, Waiting
+from streams.reoffer import Reoffer
 from streams.route import route
 from streams.settings import Settings
 from streams.source import Heads, Source
@@ -117,6 +118,7 @@ class Worker:
         self.alone = False  # every profile is here, and nothing that was applied here can come again from elsewhere
         self.ownership = Ownership(self)
         self.keeping = Keeping(self)
+        self.reoffer = Reoffer(self)
         self.tallies = {plan.event: RuleTally(plan.rules) for plan in engine.plans.values()}
         self.touched_locally = self.touched_remotely = 0
         self._begin = begin
@@ -341,6 +343,7 @@ class Worker:
         if not self.ready:
             return
         self.teaching.mark(self.partitions, self._progress())
+        self.reoffer.work()
         if self.heads.waiting():
             await self.work()
         if self.order.waiting or self.standing.to_tell:

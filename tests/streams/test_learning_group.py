@@ -13,12 +13,14 @@ from random import Random
 from typing import Any
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.structs import TopicPartition
 from typer import Typer
 from typer.testing import CliRunner
 
 from risk.decisions import rfc3339
 from risk.language import load
-from risk.learning import Learner, Ordered, Version
+from risk.learning import Learner, Offer, Ordered, Version, entries_of
 from streams.cli import model as model_command
 from tests.streams.harness import RISK, RULES, Stage, fact, now_ms
 
@@ -182,3 +184,33 @@ async def test_a_learner_in_a_process_of_its_own_publishes_what_the_workers_then
 def test_a_learner_beside_learning_workers_is_refused(tmp_path: Path) -> None:
     done = subprocess.run([*RISK, "learner"], env={**os.environ, "RISK_RULES": str(RULE_SET)}, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, "RISK_LEARN_IN is `worker`" in done.stderr) == (2, True), done.stderr
+
+
+async def test_what_a_kill_cut_off_from_the_learner_is_offered_again_as_the_decision_read_it(broker: str, tmp_path: Path) -> None:
+    """The learn log is emptied, as if nothing had got there; the payments come again, decided, and their receipts know what was read."""
+    random = Random(10)
+    async with Stage(broker, tmp_path, RULE_SET, partitions=1, RISK_COMMIT_MS="60000") as stage:
+        worker = await stage.worker().ready()
+        await decide(stage, [payment(number, random) for number in range(80)])
+        await stage.until("offers", lambda counts: counts["learn"] >= 1)
+        await asyncio.sleep(0.5)
+        worker.kill()
+        before = offers(await stage.read("learn"))
+        admin = AIOKafkaAdminClient(bootstrap_servers=broker)
+        await admin.start()
+        await admin.delete_records({TopicPartition(stage.topics["learn"], 0): RecordsToDelete(before_offset=-1)})
+        await admin.close()
+        assert not await stage.read("learn")
+        last = await stage.worker().ready()
+        for _ in range(200):
+            after = offers(await stage.read("learn"))
+            if len(after) == 80:
+                break
+            await asyncio.sleep(0.1)
+        metrics = await last.metrics()
+    assert len(before) == 80 and after == before
+    assert (metrics["risk_redeliveries_total"], metrics["risk_offers_lost_total"]) == (80, 0)
+
+
+def offers(log: Iterable[Any]) -> dict[str, Offer]:
+    return {entry.payment_id: entry for record in log for entry in entries_of(record.value)[1] if isinstance(entry, Offer)}
