@@ -34,5 +34,17 @@ def test_the_estimate_is_what_profiles_say_of_their_rows() -> None:
     assert told(left).startswith("state: a payment leaves at most 3 rows in 2 profiles, about ")
 
 
+def test_labels_are_told_too() -> None:
+    label = """
+  label:
+    fields: {payment_id: id payment, occurred_at: {type: time, from: known_at}, known_at: time, verdict: fraud | legitimate | unsure,
+             kind: review | claim, version: int}
+features:
+  frauds: {count: label, per: payee.id, over: 90d, where: verdict == "fraud"}
+"""
+    left = left_by_a_payment(load([("r.yaml", RULES.replace("features:\n", label.lstrip("\n"), 1))]))
+    assert left is not None and (left.event, left.rows) == ("payment", 3)
+
+
 def test_rules_without_payments_leave_nothing() -> None:
     assert left_by_a_payment(load([("e.yaml", "events: {login: {fields: {occurred_at: time}}}")])) is None

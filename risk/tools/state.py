@@ -11,7 +11,7 @@ from risk.language import RuleSet
 from risk.profiles.columns import INT_BYTES, SLOT_BYTES
 from risk.profiles.plan import SeriesPlan, plan_series
 from risk.profiles.quota import Quota
-from risk.profiles.retracting import as_kept
+from risk.profiles.retracting import as_kept, with_signed_fields
 
 
 class Left(NamedTuple):
@@ -25,7 +25,7 @@ class Left(NamedTuple):
 
 def left_by_a_payment(ruleset: RuleSet) -> Left | None:
     """What the decided event that leaves most leaves; None where no event is decided."""
-    types = ruleset.event_types
+    types = {name: with_signed_fields(kind) for name, kind in ruleset.event_types.items()}
     series = plan_series({name: as_kept(feature, types) for name, feature in ruleset.kept().items()}, types)
     found = []
     for name, kind in ruleset.schema.types.items():
