@@ -40,7 +40,7 @@ class Part(NamedTuple):
 class Tuning(NamedTuple):
     """Step sizes and sizes. ``linear``: with a straight line beside the bins."""
 
-    step: float = 0.4
+    step: float = 0.3
     line_step: float = 0.02
     bins: int = 32
     cross_bins: int = 16

@@ -40,7 +40,7 @@ class AdditiveLogit(base.Classifier):
     """
 
     def __init__(
-        self, step: float = 0.4, line_step: float = 0.02, bins: int = 32, refit_every: int = 20_000, clip: float = 5.0, linear: bool = True
+        self, step: float = 0.3, line_step: float = 0.02, bins: int = 32, refit_every: int = 20_000, clip: float = 5.0, linear: bool = True
     ) -> None:
         self.step = step
         self.line_step = line_step

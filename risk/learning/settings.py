@@ -22,7 +22,7 @@ class Setting(NamedTuple):
 
 
 SETTINGS: Mapping[str, Setting] = {
-    "step": Setting(0.4, 0.0, 10.0, "hybrid, binned: step size of bins and crosses"),
+    "step": Setting(0.3, 0.0, 10.0, "hybrid, binned: step size of bins and crosses"),
     "line_step": Setting(0.02, 0.0, 10.0, "hybrid: step size of the straight lines"),
     "bins": Setting(32, 2, 256, "hybrid, binned: bins of one input, at most"),
     "cross_bins": Setting(16, 2, 64, "hybrid, binned: bins of one input within a cross, at most"),
