@@ -134,6 +134,33 @@ def test_a_refit_changes_the_edges_and_hardly_the_scores() -> None:
     assert math.fsum(moved) / len(moved) < 0.1 * math.fsum(map(abs, before)) / len(before)
 
 
+def test_a_line_is_the_same_line_about_another_mean_and_in_other_units() -> None:
+    model = Additive([Part("curve")], (), Tuning())
+    for i in range(2 * FIRST_REFIT - 1):
+        model.learn([i / 10.0], i > FIRST_REFIT)
+    before = [model.margin([x]) for x in (4.0, 5.0, 6.0)]
+    model._move_line(0, values([3.0, 4.0, 9.0, 9.5]))
+    assert model.lines[2] == [6.375]
+    assert [model.margin([x]) for x in (4.0, 5.0, 6.0)] == pytest.approx(before)
+
+
+def test_cells_of_a_cross_are_carried_over_when_edges_move() -> None:
+    rng = random.Random(9)
+    model = Additive([Part("curve"), Part("table", buckets=2)], [(0, 1)], Tuning())
+    grid = [[a / 20.0, b] for a in range(1, 20) if a != 10 for b in (0.0, 1.0)]
+
+    def gap() -> float:
+        return math.fsum(model.margin(x) * (1.0 if (x[0] > 0.5) == (x[1] > 0) else -1.0) for x in grid) / len(grid)
+
+    for _ in range(16 * FIRST_REFIT - 1):
+        a, b = rng.uniform(0, 1), float(rng.randrange(2))
+        model.learn([a, b], (a > 0.5) == (b > 0))
+    edges, before = list(model.coarse[0]), gap()
+    model.learn([0.5, 0.0], False)
+    assert model.coarse[0] != edges
+    assert before > 0.7 and gap() > 0.9 * before
+
+
 def test_coarse_edges_are_some_of_the_edges() -> None:
     edges = [float(i) for i in range(31)]
     assert len(coarse(edges, 12)) == 11 and set(coarse(edges, 12)) <= set(edges)
