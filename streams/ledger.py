@@ -17,6 +17,7 @@ from aiokafka.structs import ConsumerRecord
 from streams.control import Spent
 from streams.crashes import Crashes
 from streams.labelling import Labelling
+from streams.sieve import Sieve
 from streams.wire import PARTITIONS_MAX, encode_row
 
 _decode_seen = msgspec.msgpack.Decoder(list[tuple[int, int, int, int, int]]).decode
@@ -88,6 +89,7 @@ class Ledger:
         # payment's tid -> (content hash, source code, offset)
         self.seen: dict[int, tuple[int, int, int]] = {}
         self.crashes = Crashes({})
+        self.sieve = Sieve()
         self._order: deque[tuple[int, int]] = deque()
         self._fresh: list[tuple[int, int, int, int, int]] = []
         self._records: deque[tuple[int, bytes]] = deque()

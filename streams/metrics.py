@@ -51,6 +51,7 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("risk_extra_fields_total", "counter", (), "Fields of events that the schema does not know: ignored."),
     Entry("risk_late_events_total", "counter", ("topic",), "Events older than one already seen in their partition."),
     Entry("risk_touches_total", "counter", ("where",), "Profiles asked: local in process, remote over Kafka."),
+    Entry("risk_touches_void_total", "counter", (), "Touches that a stale owner of their source sent: left out."),
     Entry("risk_answers_unwanted_total", "counter", (), "Answers of profiles that came after the decision."),
     Entry("risk_decide_seconds", "histogram", (), "Judging a payment and writing down its answer, without any waiting.", MILLISECONDS),
     Entry("risk_answer_seconds", "histogram", (), "From the broker's timestamp of a payment to its decision on the broker.", MILLISECONDS),

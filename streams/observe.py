@@ -39,6 +39,10 @@ def apply_touches(worker: Worker, source: Source, record: ConsumerRecord) -> Non
 
 def _take(worker: Worker, source: Source, record: ConsumerRecord) -> None:
     envelope, order, home = decode_touches(record.value), worker.order, source.tp.partition
+    passed = worker.shards[home].ledger.sieve.passed(envelope, record.offset)
+    if len(passed) < len(envelope.events):
+        worker.metrics.add("risk_touches_void_total", by=len(envelope.events) - len(passed))
+        envelope.events = passed
     received = Received(worker, source, record.offset, envelope)
     source.begin(record.offset, 1)
     worker.shards[home].received.append(received)

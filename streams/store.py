@@ -188,7 +188,8 @@ class Store:
                 _, via, applied = order.popleft()
                 if self.applied.get(applied) == via:
                     del self.applied[applied]
-                    self._settled.discard(applied[:3])
+                    if applied[3] in self._roles.get(applied[1], ()):  # the payment's own row: its result may be committed long before
+                        self._settled.discard(applied[:3])
 
     def _empty_profile(self, kind: str) -> Profile:
         found = self._empty.get(kind)

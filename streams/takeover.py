@@ -19,6 +19,7 @@ from streams.labelling import Labelling
 from streams.ledger import Ledger, Stamp, answered_offset, is_marker
 from streams.outbox import NO_HEADERS
 from streams.reader import Reader
+from streams.sieve import Sieve
 from streams.store import Store
 from streams.wire import INPUT_TOPICS, decode_touches, source_code
 
@@ -47,6 +48,7 @@ async def take_over(worker: Worker, reader: Reader, partition: int) -> tuple[Sto
         ledger.labelling = Labelling(worker.engine.joining, stamp.epoch, horizon_ms, payments_max)
     store = Store(worker.engine, partition, stamp.epoch, worker.settings.state / "profiles")
     unsafe, touches_committed = await uncommitted(worker, partition)
+    ledger.sieve = Sieve(unsafe, (await reader.range(worker.topics["touches"], partition))[1])
     coming = await _coming(worker, reader, partition, touches_committed)  # after that: what a source committed by then stands in it
     rows, breath = 0, time.monotonic()
     for count in store.restoring(live, unsafe, touches_committed, coming):

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, cast
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from faust.serializers.codecs import Codec, register
 from faust.transport.consumer import Consumer as FaustConsumer
@@ -220,12 +220,21 @@ class Consumer(FaustConsumer):
         return False
 
     async def commit_offsets(self, offsets: Mapping[TP, int]) -> bool:
-        """Commit; False when the group has moved on, and the partitions are somebody else's to finish."""
+        """Commit; False when the group has moved on, and the partitions are somebody else's to finish.
+
+        Tried once, under the generation of now. The client's own ``commit`` tries again, also after a rebalance and then in the name of the
+        new generation: an old offset of a partition that another worker owns by then would take the group back behind what it told.
+        """
         wanted = {TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "") for tp, offset in offsets.items()}
-        try:
-            await self.kafka.commit(wanted)
-        except (CommitFailedError, IllegalStateError):
+        coordinator, subscription = self.kafka._coordinator, self.kafka._subscription.subscription
+        generation, assignment = coordinator.generation, subscription.assignment if subscription is not None else None
+        if coordinator.coordinator_id is None or assignment is None or not wanted.keys() <= assignment.tps:
             return False
+        try:
+            async with coordinator._commit_lock:
+                if coordinator.generation != generation:
+                    return False
+                await coordinator._do_commit_offsets(assignment, wanted)
         except KafkaError as error:
             self.log.warning("commit failed, tried again with the next one: %r", error)
             return False

@@ -57,6 +57,18 @@ def test_a_touch_that_was_sent_twice_is_known_until_the_second_record_is_committ
     assert probe(other)["n"] == 1
 
 
+def test_a_result_has_the_last_word_though_it_is_committed_long_before_its_payment() -> None:
+    owner = Owner()
+    owner.pay(1, amount=100)
+    owner.settle(1, released=False, source=PARTITIONS_MAX, offset=7)
+    owner.flush()
+    other = owner.successor(2, unsafe={0: 1, PARTITIONS_MAX: 5})
+    other.store.forget_applied({PARTITIONS_MAX: 20})
+    other.pay(1, amount=100)
+    other.settle(1, released=True, source=0, offset=1)  # the decision comes again
+    assert probe(other)["used"] == 100
+
+
 def test_a_row_found_again_is_written_under_the_new_epoch() -> None:
     owner = Owner()
     owner.pay(1)

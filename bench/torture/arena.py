@@ -191,26 +191,24 @@ class Arena:
 
     def drained(self, seconds: float = DRAIN_SECONDS) -> None:
         """Wait until everything that came in is committed. Raises Stuck."""
-        asyncio.run(self._drained(seconds))
+        until = time.monotonic() + seconds
+        while behind := asyncio.run(self.behind()):
+            self.replace_ended()
+            if time.monotonic() > until:
+                told = ", ".join(f"{tp.topic}/{tp.partition} by {lag}" for tp, lag in behind.items())
+                raise Stuck(f"after {seconds:.0f} s the workers are still behind: {told}")
+            time.sleep(0.3)
 
-    async def _drained(self, seconds: float) -> None:
+    async def behind(self) -> dict[TopicPartition, int]:
+        """How many records of each partition are not committed yet."""
         consumer = AIOKafkaConsumer(bootstrap_servers=self.kafka.bootstrap, group_id=self.settings.id, enable_auto_commit=False)
         await consumer.start()
         try:
             roles = ("payments", "activity", "labels", "touches")
             tps = [TopicPartition(self.topics[role], number) for role in roles for number in range(PARTITIONS)]
-            until = time.monotonic() + seconds
-            while True:
-                self.replace_ended()
-                ends = await consumer.end_offsets(tps)
-                behind = {tp: end - (await consumer.committed(tp) or 0) for tp, end in ends.items()}
-                behind = {tp: lag for tp, lag in behind.items() if lag > 0}
-                if not behind:
-                    return
-                if time.monotonic() > until:
-                    told = ", ".join(f"{tp.topic}/{tp.partition} by {lag}" for tp, lag in behind.items())
-                    raise Stuck(f"after {seconds:.0f} s the workers are still behind: {told}")
-                await asyncio.sleep(0.3)
+            ends = await consumer.end_offsets(tps)
+            lags = {tp: end - (await consumer.committed(tp) or 0) for tp, end in ends.items()}
+            return {tp: lag for tp, lag in lags.items() if lag > 0}
         finally:
             await consumer.stop()
 
