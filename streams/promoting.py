@@ -14,9 +14,11 @@ from aiokafka import AIOKafkaProducer
 
 from risk.decisions import rfc3339
 from risk.declared import ModelDecl
+from risk.learning.inputs import ModelError
 from risk.learning.log import BadRecord
+from risk.learning.order import Ordered
 from risk.learning.registry import ACT_KEY, Act, Listed, Registry
-from risk.learning.side_by_side import MATURITIES_DAYS, SideBySide, verdict_of
+from risk.learning.side_by_side import MATURITIES_DAYS, Contest, SideBySide, verdict_of
 from streams.outbox import NO_HEADERS, Outbox
 from streams.reader import Reader
 from streams.settings import Settings
@@ -70,7 +72,7 @@ class Topics:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Two versions on the same payments. ``decided``: payments decided since both were published, labelled or not."""
+    """Two versions on the same payments. ``decided``: payments decided that both could score, labelled or not."""
 
     first: str
     second: str
@@ -90,7 +92,7 @@ class Evidence:
     def line(self) -> str:
         return (
             f"{self.first[:19]} against {self.second[:19]}: {self.verdict} in average precision; {self.found['frauds']:,} frauds among "
-            f"{self.found['payments']:,} judged of {self.decided:,} payments decided since both were published"
+            f"{self.found['payments']:,} judged of {self.decided:,} payments decided"
         )
 
     def data(self) -> dict[str, Any]:
@@ -109,6 +111,23 @@ def compare(topics: Topics, model: ModelDecl, first: Listed, second: Listed, day
     found = beside.evidence(at_least_days=days)
     ages = {f"{age}d": beside.evidence(at_least_days=age, presumed=False) for age in MATURITIES_DAYS}
     return Evidence(first.version.hash, second.version.hash, beside.decided, found, ages)
+
+
+def contest(topics: Topics, model: ModelDecl, first: str, second: str, days: int = 0) -> Evidence:
+    """Two learners over the whole log, each having scored a payment before it learned of it. Raises NoSuchVersion."""
+    try:
+        ordered = Ordered(Contest(model, first, second))
+    except ModelError as error:
+        raise NoSuchVersion(str(error)) from error
+    for raw, _ in topics.learned:
+        try:
+            for _ in ordered.take(raw):
+                pass
+        except BadRecord:
+            continue  # the learner has counted it
+    both = ordered.learner
+    ages = {f"{age}d": both.evidence_of_both(at_least_days=age, presumed=False) for age in MATURITIES_DAYS}
+    return Evidence(first, second, both.ledger.counts["offers"], both.evidence_of_both(at_least_days=days), ages)
 
 
 def decide_act(topics: Topics, model: ModelDecl, do: str, name: str | None, by: str, why: str, days: int) -> tuple[Act, Evidence | None]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 
 import numpy as np
 import pytest
 
-from risk.learning import Entry, Known, Learner, Mark, Offer, Version, record, signature_of
+from risk.learning import Entry, Known, Learner, Mark, ModelError, Offer, Ordered, Version, record, signature_of
 from risk.learning.quality import auc, average_precision, log_loss
-from risk.learning.side_by_side import FRAUDS_MIN, MEASURES, Ranked, SideBySide, verdict_of
+from risk.learning.side_by_side import FRAUDS_MIN, MEASURES, Contest, Ranked, SideBySide, verdict_of
 from tests.learning_streams import DAY, drawn, model
 
 MODEL = model()
@@ -94,3 +95,18 @@ def test_precision_counts_the_hundred_highest_of_each_day() -> None:
     assert Ranked(scores, fraud, np.zeros(300, dtype=np.int64)).measure("precision_at_100", np.ones(300)) == 0.5
     days = np.array([0] * 150 + [1] * 150, dtype=np.int64)
     assert Ranked(scores, fraud, days).measure("precision_at_100", np.ones(300)) == 0.25
+
+
+def test_two_learners_are_compared_on_scores_made_before_they_learned() -> None:
+    raw = record(signature_of(MODEL), [entry for entry in log(600) if not isinstance(entry, Mark)])
+    ordered = Ordered(Contest(dataclasses.replace(MODEL, learner="hybrid"), "hybrid", "logistic"))
+    for _ in ordered.take(raw):
+        pass
+    for _ in ordered.take(record(signature_of(MODEL), [Mark(0, 1, 40 * DAY, True)])):
+        pass
+    evidence = ordered.learner.evidence_of_both()
+    assert evidence["payments"] == 600 and len(evidence["measures"]["average_precision"]["values"]) == 2
+    first = ordered.learner.judged["p0"]
+    assert first.scores == pytest.approx((0.5, 0.5)), "the first payment was scored by learners that knew nothing"
+    with pytest.raises(ModelError, match="does not learn"):
+        Contest(MODEL, "logistic", "hybrid")

@@ -7,16 +7,16 @@ Rule 3: no clock, no chance but of the seed. Nothing here decides which version 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from risk.declared import ModelDecl
-from risk.learning.inputs import codings_of, signature_of
+from risk.learning.inputs import ModelError, codings_of, signature_of
 from risk.learning.labels import DAY_MS, Label, Ledger, Lesson
-from risk.learning.learner import settings_of
+from risk.learning.learner import Learner, settings_of
 from risk.learning.order import Ordered
 from risk.learning.version import Version
 
@@ -99,29 +99,58 @@ class SideBySide:
     # ------------------------------------------------------------------ evidence
 
     def evidence(self, *, presumed: bool = True, at_least_days: int = 0, seed: int = 0) -> dict[str, Any]:
-        """Each measure of each version with its interval, and of the difference of the first two; of payments at least so old.
+        """See ``evidence_of``; ``presumed``: whether payments count that are taken for legitimate because nothing was heard of them."""
+        return evidence_of(self.judged.values(), self.newest_ms, presumed, at_least_days, seed)
 
-        ``presumed``: whether payments count that are taken for legitimate because nothing was heard of them.
-        """
-        edge = self.newest_ms - at_least_days * DAY_MS
-        rows = [row for row in self.judged.values() if (presumed or not row.presumed) and row.decided_ms <= edge]
-        fraud = np.array([row.fraud for row in rows], dtype=np.float64)
-        day = np.array([row.decided_ms // DAY_MS for row in rows], dtype=np.int64)
-        scores = [np.array([row.scores[i] for row in rows], dtype=np.float64) for i in range(len(self.versions))]
-        found: dict[str, Any] = {"payments": len(rows), "frauds": int(fraud.sum()), "measures": {}}
-        if not 0 < fraud.sum() < len(rows):
-            return found
-        draws = np.random.default_rng(seed).poisson(1.0, (DRAWS, len(rows))).astype(np.float64)
-        ranked = [Ranked(each, fraud, day) for each in scores]
-        whole = np.ones(len(rows))
-        for name in MEASURES:
-            of_each = [each.measure(name, whole) for each in ranked]
-            drawn = [np.array([each.measure(name, weights) for weights in draws]) for each in ranked]
-            told: dict[str, Any] = {"values": of_each, "intervals": [interval(each) for each in drawn]}
-            if len(ranked) > 1:
-                told["difference"], told["difference_interval"] = of_each[0] - of_each[1], interval(drawn[0] - drawn[1])
-            found["measures"][name] = told
+
+class Contest(Learner):
+    """The learner with two of its contenders beside one another: each scored a payment when it was offered, and learned of it later."""
+
+    def __init__(self, model: ModelDecl, first: str, second: str) -> None:
+        """Raises ModelError for a name that is no contender."""
+        super().__init__(model)
+        names = list(self.contenders)
+        for name in (first, second):
+            if name not in names:
+                raise ModelError(f"{name!r} does not learn under these rule files; there are {', '.join(names)}")
+        self._places = (names.index(first), names.index(second))
+        self.judged: dict[str, Judged] = {}
+
+    def _learn(self, lessons: Sequence[Lesson]) -> None:
+        super()._learn(lessons)
+        for lesson in lessons:
+            held = lesson.payment
+            scores = tuple(held.example.of(place).score for place in self._places)
+            self.judged[held.payment_id] = Judged(scores, lesson.fraud, lesson.presumed, held.decided_ms)
+            if len(self.judged) > RESULTS_MAX:
+                del self.judged[next(iter(self.judged))]
+
+    def evidence_of_both(self, *, presumed: bool = True, at_least_days: int = 0) -> dict[str, Any]:
+        """See ``evidence_of``."""
+        return evidence_of(self.judged.values(), self.ledger.now_ms, presumed, at_least_days)
+
+
+def evidence_of(judged: Iterable[Judged], newest_ms: int, presumed: bool, at_least_days: int, seed: int = 0) -> dict[str, Any]:
+    """Each measure of each that scored, with its interval, and of the difference of the first two; of payments at least so old."""
+    edge = newest_ms - at_least_days * DAY_MS
+    rows = [row for row in judged if (presumed or not row.presumed) and row.decided_ms <= edge]
+    fraud = np.array([row.fraud for row in rows], dtype=np.float64)
+    day = np.array([row.decided_ms // DAY_MS for row in rows], dtype=np.int64)
+    scores = [np.array([row.scores[i] for row in rows], dtype=np.float64) for i in range(len(rows[0].scores) if rows else 0)]
+    found: dict[str, Any] = {"payments": len(rows), "frauds": int(fraud.sum()), "measures": {}}
+    if not 0 < fraud.sum() < len(rows):
         return found
+    draws = np.random.default_rng(seed).poisson(1.0, (DRAWS, len(rows))).astype(np.uint8)
+    ranked = [Ranked(each, fraud, day) for each in scores]
+    whole = np.ones(len(rows))
+    for name in MEASURES:
+        of_each = [each.measure(name, whole) for each in ranked]
+        drawn = [np.array([each.measure(name, weights.astype(np.float64)) for weights in draws]) for each in ranked]
+        told: dict[str, Any] = {"values": of_each, "intervals": [interval(each) for each in drawn]}
+        if len(ranked) > 1:
+            told["difference"], told["difference_interval"] = of_each[0] - of_each[1], interval(drawn[0] - drawn[1])
+        found["measures"][name] = told
+    return found
 
 
 def interval(drawn: Floats) -> tuple[float, float]:

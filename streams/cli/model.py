@@ -18,13 +18,15 @@ from rich.table import Table
 from risk.cli.files import FINDINGS, PASSED, WRONG_FILES, ruleset_at
 from risk.decisions import rfc3339
 from risk.declared import ModelDecl
+from risk.learning.estimators import UNVERSIONED, VERSIONED
 from risk.learning.registry import Listed, Registry
-from streams.promoting import Evidence, NoSuchVersion, Topics, compare, decide_act
+from streams.promoting import Evidence, NoSuchVersion, Topics, compare, contest, decide_act
 from streams.publish import silence_client
 from streams.settings import SettingsProblem, read_settings
 from streams.topics import NoKafka, TopicProblem
 
 SHOWN = 19
+LEARNERS = (*VERSIONED, *UNVERSIONED)
 NO_KAFKA = 3
 
 
@@ -51,8 +53,9 @@ def model(
 
     Without a promotion the newest version does. A promoted one stays until the next promotion or rollback; `promote newest` lets the
     newest decide again. compare and promote look at payments decided after both versions were published, scored by both, with the labels
-    that came since. Exit codes: 0 done; 1 the evidence does not speak for it, or there is too little (--force promotes all the same);
-    2 no such version, an option or a setting is wrong; 3 no Kafka.
+    that came since. `compare hybrid logistic` holds two learners of the rule files against one another over the whole learn log: each
+    scored a payment before it learned of it. Exit codes: 0 done; 1 the evidence does not speak for it, or there is too little (--force
+    promotes all the same); 2 no such version, an option or a setting is wrong; 3 no Kafka.
     """
     try:
         settings = read_settings()
@@ -89,8 +92,11 @@ def _done(
     if do is Do.compare:
         if not 1 <= len(names) <= 2:
             _stop("compare takes one version, to be held against the champion, or two", WRONG_FILES)
-        first, second = topics.one(names[0]), topics.one(names[1] if len(names) > 1 else "champion")
-        evidence = compare(topics, declared, first, second, days)
+        if len(names) == 2 and set(names) <= set(LEARNERS):
+            evidence = contest(topics, declared, names[0], names[1], days)
+        else:
+            first, second = topics.one(names[0]), topics.one(names[1] if len(names) > 1 else "champion")
+            evidence = compare(topics, declared, first, second, days)
         typer.echo(json.dumps(evidence.data(), indent=2)) if as_json else Console().print(_compared(evidence), evidence.line())
         return PASSED
     if do is Do.rollback:
