@@ -85,6 +85,8 @@ class Keeping:
                 touches = worker.sources.get(TP(worker.topics["touches"], partition))
                 if touches is not None:
                     shard.store.forget_applied(committed, touches.committed)
+                if worker.ready:  # else what stood in risk.touches at the takeover may not be read yet
+                    shard.ledger.sieve.told(committed)
 
     async def make_room(self) -> None:
         """A piece of work towards the limits of profiles in memory, at every beat."""

@@ -31,13 +31,14 @@ class Sieve:
     def passed(self, envelope: TouchEnvelope, offset: int) -> list[RemoteEvent]:
         """The events of the record at ``offset`` whose touches count."""
         if self._committed and offset >= self._end:
-            self._told(self._committed)
+            self.told(self._committed)
             self._committed = {}
-        self._told(envelope.committed)
+        self.told(envelope.committed)
         edges = self._edges
         return [event for event in envelope.events if event.source >= INPUT_CODES or event.offset >= edges.get(event.source, 0)]
 
-    def _told(self, committed: Mapping[int, int]) -> None:
+    def told(self, committed: Mapping[int, int]) -> None:
+        """So far are these sources committed, and all that they sent here before has been read."""
         for source, edge in committed.items():
             if edge > self._edges.get(source, 0):
                 self._edges[source] = edge

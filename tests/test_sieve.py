@@ -21,6 +21,12 @@ def test_what_comes_after_the_word_that_it_is_committed_is_void() -> None:
     assert offsets(sieve, envelope({2: 948}, (2, 1187), (2, 1198))) == [1198], "a stale owner's word is older"
 
 
+def test_our_own_commits_count_too_for_we_send_ourselves_nothing() -> None:
+    sieve = Sieve()
+    sieve.told({2: 1500})
+    assert offsets(sieve, envelope({}, (2, 1308), (2, 1500))) == [1500]
+
+
 def test_other_sources_and_opening_balances_are_none_of_its_business() -> None:
     sieve = Sieve()
     sieve.passed(envelope({2: 1000}), 0)
