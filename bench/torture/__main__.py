@@ -16,10 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.torture.broken import SAFEGUARDS
 from bench.torture.run import Outcome, Tell, run
+from bench.torture.schedule import PROVING, Fault, schedule
 from streams.publish import silence_client
 
 KILLS, SEED = 50, 7
-PROVING_KILLS = 8
+PROVING_KILLS = 4
 PROVING_SEEDS = 3
 
 
@@ -41,10 +42,11 @@ def main() -> int:
     return 0 if outcome.clean else 1
 
 
-def tortured(folder: Path, seed: int, kills: int, broken: str | None) -> Outcome:
-    """One run, told as it goes."""
+def tortured(folder: Path, seed: int, kills: int, broken: str | None, faults: list[Fault] | None = None) -> Outcome:
+    """One run, told as it goes; ``faults`` in place of the seed's schedule."""
     with ExitStack() as stack:
-        outcome = run(folder / f"seed-{seed}-{broken or 'whole'}", seed, kills, _bar(stack, f"torture, seed {seed}"), broken)
+        tell = _bar(stack, f"torture, seed {seed}" + (f", without {broken}" if broken else ""))
+        outcome = run(folder / f"seed-{seed}-{broken or 'whole'}", seed, kills, tell, broken, faults=faults)
     _tell(outcome, folder)
     return outcome
 
@@ -54,7 +56,7 @@ def prove(folder: Path, seed: int) -> int:
     missed = []
     for name in SAFEGUARDS:
         for number in range(seed, seed + PROVING_SEEDS):
-            outcome = tortured(folder, number, PROVING_KILLS, name)
+            outcome = tortured(folder, number, PROVING_KILLS, name, schedule(number, PROVING_KILLS, PROVING))
             if not outcome.clean:
                 print(f"without {name}: found, seed {number}", flush=True)
                 break

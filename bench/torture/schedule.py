@@ -5,12 +5,15 @@ Belongs here: which fault follows which, and its lengths. Never: carrying it out
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 from typing import Literal, NamedTuple
 
 Kind = Literal["kill", "stale", "pause", "broker", "leave", "join", "compact"]
 BESIDES: dict[Kind, int] = {"stale": 6, "pause": 12, "broker": 12, "leave": 12, "join": 12, "compact": 16}
 """One of these faults comes with so many kills."""
+PROVING: dict[Kind, int] = {"stale": 2}
+"""What is enough to find a broken safeguard."""
 UNSETTLED_SHARE = 0.3
 TWO_AT_ONCE_SHARE = 0.15
 BURST_MIN, BURST_MAX = 60, 300
@@ -32,11 +35,11 @@ class Fault(NamedTuple):
     victims: int
 
 
-def schedule(seed: int, kills: int) -> list[Fault]:
+def schedule(seed: int, kills: int, besides: Mapping[Kind, int] = BESIDES) -> list[Fault]:
     """So many kills and what belongs between them, in an order drawn from the seed."""
     random = Random(f"torture/{seed}")
     kinds: list[Kind] = ["kill"] * kills
-    for kind, rarity in BESIDES.items():
+    for kind, rarity in besides.items():
         kinds += [kind] * max(1, round(kills / rarity))
     random.shuffle(kinds)
     return [_fault(random, kind, first=number == 0) for number, kind in enumerate(kinds)]
