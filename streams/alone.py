@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import ConsumerRecord, TopicPartition
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from risk.declared import ModelDecl
+from streams import snapshot
 from streams.broadcast import publish_version
 from streams.health import exposition, resident_bytes
-from streams.learning import Learning
+from streams.learning import Learning, Publish
 from streams.metrics import Metrics
 from streams.outbox import Outbox
 from streams.settings import Settings, SettingsProblem
@@ -26,6 +28,7 @@ from streams.teach import LEARN_PARTITION
 from streams.topics import MESSAGE_BYTES_MAX, names
 
 log = logging.getLogger(__name__)
+SNAPSHOT_SECONDS = 300.0
 
 
 class Alone(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -35,6 +38,11 @@ class Alone(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         self._settings = settings
         self._topics = names(settings)
         self._tp = TopicPartition(self._topics["learn"], LEARN_PARTITION)
+        self._model = model
+        self._check: tuple[int, str] | None = None
+        self._next = self._written = self._end = 0
+        self._last = ""
+        self._written_at = time.monotonic()
         self.metrics = Metrics()
         self.learning = Learning(model, self.metrics)
         self._consumer = AIOKafkaConsumer(
@@ -59,11 +67,34 @@ class Alone(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
             publish = partial(publish_version, Outbox(self._producer), self._topics["models"])
             while not stop.is_set():
                 for records in (await self._consumer.getmany(timeout_ms=200, max_records=64)).values():
-                    for record in records:
-                        await self.learning.take(record, publish)
+                    await self._take(records, publish)
+                if time.monotonic() - self._written_at >= SNAPSHOT_SECONDS:
+                    self._put_aside()
+            self._put_aside()
         finally:
             await self._consumer.stop()
             await self._producer.stop()
+
+    async def _take(self, records: Sequence[ConsumerRecord], publish: Publish) -> None:
+        for record in records:
+            if self._check is not None:
+                known, self._check = self._check, None
+                if (record.offset, snapshot.digest(record.value)) != known:
+                    log.warning("the state put aside is of another log: it is read from its beginning")
+                    self.learning.start_over(self._end)
+                    await self._consumer.seek_to_beginning(self._tp)
+                    return
+                continue  # the last record that the state has seen
+            await self.learning.take(record, publish)
+            self._next, self._last = record.offset + 1, snapshot.digest(record.value)
+
+    def _put_aside(self) -> None:
+        """The state, unless nothing came since."""
+        self._written_at = time.monotonic()
+        state = self.learning.state
+        if state is not None and self._next > self._written:
+            snapshot.write(self._settings.state, self._tp.topic, self._model, state, self._next, self._last)
+            self._written = self._next
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         self.learning.stop()
@@ -72,10 +103,18 @@ class Alone(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         others = [tp for tp in assigned if tp != self._tp]
         self._consumer.pause(*others)
         if self._tp in assigned:
-            end = (await self._consumer.end_offsets([self._tp]))[self._tp]
-            self.learning.start_over(end)
-            await self._consumer.seek_to_beginning(self._tp)
-            log.info("the learner is here: %d records of the learn log to read", end)
+            end = self._end = (await self._consumer.end_offsets([self._tp]))[self._tp]
+            first = (await self._consumer.beginning_offsets([self._tp]))[self._tp]
+            found = snapshot.read(self._settings.state, self._tp.topic, self._model)
+            if found is not None and first < found.offset <= end:
+                self.learning.go_on(found.ordered, end)
+                self._check, self._next, self._written, self._last = (found.offset - 1, found.last), found.offset, found.offset, found.last
+                self._consumer.seek(self._tp, found.offset - 1)
+            else:
+                self.learning.start_over(end)
+                self._check, self._next, self._written = None, first, first
+                await self._consumer.seek_to_beginning(self._tp)
+            log.info("the learner is here: it reads the learn log from %d of %d", self._next, end)
 
     # ------------------------------------------------------------------ the metrics page
 

@@ -48,6 +48,17 @@ class Learning:
         self._caught_up_at = end
         self._refused = 0
 
+    def go_on(self, ordered: Ordered[Watched], end: int) -> None:
+        """The same from a state that was put aside; the rest of the log follows."""
+        self.start_over(end)
+        self._ordered = ordered
+        self._refused = ordered.learner.refused
+
+    @property
+    def state(self) -> Ordered[Watched] | None:
+        """What may be put aside."""
+        return self._ordered
+
     def stop(self) -> None:
         """Another process owns the learner now."""
         self._ordered = None

@@ -6,7 +6,7 @@ Rule 1: every learner answers to ``Estimator`` over the flat ``x`` of the decisi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from risk.declared import ModelDecl
 from risk.learning.additive import HOURS, Additive, Part, Tuning
@@ -102,8 +102,16 @@ class Logistic:
 
     def __init__(self, codings: Sequence[Coding], settings: Mapping[str, float]) -> None:
         self.river = OnlineLogistic(settings["rate"], settings["intercept_rate"], settings["l2"], settings["clip"])
+        self.codings = tuple(codings)
         self.expand: Callable[[Sequence[float | None]], dict[str, float]] = expansion_of(codings)
         self._columns = tuple(column for coding in codings for column in coding.columns)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "expand": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.expand = expansion_of(self.codings)  # generated code is made anew, not kept
 
     def margin(self, x: Sequence[float | None]) -> float:
         """Log-odds, as learned."""

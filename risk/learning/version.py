@@ -77,6 +77,9 @@ class Version:
     def __hash__(self) -> int:
         return hash(self.hash)
 
+    def __reduce__(self) -> tuple[Callable[[bytes], Version], tuple[bytes]]:
+        return Version.from_bytes, (self._bytes,)
+
     def to_bytes(self) -> bytes:
         """The canonical bytes that ``hash`` is the sha256 of."""
         return self._bytes

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -174,9 +175,11 @@ async def test_a_learner_in_a_process_of_its_own_publishes_what_the_workers_then
         assert await first.stop() == 0
         await asyncio.sleep(1.2)
         scored = await decide(stage, [payment(number, random) for number in range(200, 260)])
-        stage.worker(command="learner")
+        second = stage.worker(command="learner")
         await stage.put_all(label(value) for _, _, value in early[120:])
         more = await versions_are(stage, lessons=200)
+    read_from = re.search(r"reads the learn log from (\d+) of", second.text())
+    assert read_from is not None and int(read_from[1]) > 0, "it goes on where the first one stopped"
     assert {body["model"]["version"] for body in scored} == {made[-1]}, "without a learner the newest version goes on deciding"
     assert more[: len(made)] == made and len(more) > len(made)
 
