@@ -16,7 +16,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 
 from risk.cases import run
 from risk.decisions import Writer
@@ -179,8 +178,17 @@ def test_an_example_of_a_rule_file_loads_and_passes_its_tests(example: str) -> N
 
 
 @pytest.mark.parametrize("fragment", FRAGMENTS, ids=[str(i) for i in range(1, len(FRAGMENTS) + 1)])
-def test_a_fragment_of_a_rule_file_is_of_sections_that_there_are(fragment: str) -> None:
-    assert set(yaml.load(fragment, yaml.BaseLoader)) <= set(SECTIONS)
+def test_a_fragment_of_a_rule_file_loads_beside_the_shipped_rules_and_the_examples(fragment: str) -> None:
+    """One with events of its own stands alone."""
+    others = [*rule_files(ROOT / "rules"), *((f"example_{i}.yaml", example) for i, example in enumerate(EXAMPLES))]
+    load([("fragment.yaml", fragment), *([] if fragment.startswith("events:") else others)])
+
+
+def test_what_other_pages_show_of_rule_files_loads_beside_the_shipped_ones() -> None:
+    for path in DOCS:
+        for shown in re.findall(r"^```yaml\n(.*?)^```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+            if path.name != "rules.md":
+                assert load([*rule_files(ROOT / "rules"), (path.name, shown)]).rules
 
 
 def test_conditions_shown_in_the_reference_are_conditions() -> None:
