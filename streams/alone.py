@@ -23,6 +23,7 @@ from streams.health import exposition, resident_bytes
 from streams.learning import Learning, Publish
 from streams.metrics import Metrics
 from streams.outbox import Outbox
+from streams.security import kafka_at
 from streams.settings import Settings, SettingsProblem
 from streams.teach import LEARN_PARTITION
 from streams.topics import MESSAGE_BYTES_MAX, names
@@ -46,7 +47,7 @@ class Alone(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
         self.metrics = Metrics()
         self.learning = Learning(model, self.metrics)
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.brokers,
+            **kafka_at(settings.brokers),
             group_id=f"{settings.id}.learner",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -55,7 +56,7 @@ class Alone(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no
             fetch_max_wait_ms=100,
         )
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.brokers, acks="all", enable_idempotence=True, max_request_size=MESSAGE_BYTES_MAX
+            **kafka_at(settings.brokers), acks="all", enable_idempotence=True, max_request_size=MESSAGE_BYTES_MAX
         )
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from risk.gateway import Decision, DecisionReader
+from streams.security import kafka_at
 
 
 class Answer(NamedTuple):
@@ -57,7 +58,7 @@ class Audit:
 
 async def read_all(brokers: str, topic: str) -> AsyncIterator[ConsumerRecord]:
     """Every record of a topic up to its end now, partition by partition."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=brokers, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**kafka_at(brokers), enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or await _partitions(consumer, topic))]

@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Self
 
 from streams.kafka_jars import jars
+from streams.security import kafka_at
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 9092
@@ -100,11 +101,19 @@ class EmbeddedKafka:
     same port and data.
     """
 
-    def __init__(self, data: Path, port: int = 0, heap_mb: int = 256, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        port: int = 0,
+        heap_mb: int = 256,
+        properties: Mapping[str, str] | None = None,
+        scram: Mapping[str, str] | None = None,
+    ) -> None:
         self.data = data.absolute()
         self.port = port
         self.heap_mb = heap_mb
         self._more = "".join(f"{name}={value}\n" for name, value in (properties or {}).items())
+        self._scram = dict(scram or {})
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -138,7 +147,9 @@ class EmbeddedKafka:
         with self.log.open("wb") as log:
             if not (self.data / "logs" / "meta.properties").exists():
                 cluster = uuid.uuid4().hex[:22]
-                self._run_java(classpath, ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)], log.fileno()).wait()
+                users = [f"SCRAM-SHA-512=[name={name},password={password}]" for name, password in self._scram.items()]
+                typed = ["format", "-t", cluster, "-c", str(properties), *(word for user in users for word in ("--add-scram", user))]
+                self._run_java(classpath, ["kafka.tools.StorageTool", *typed], log.fileno()).wait()
             self._child = self._run_java(classpath, ["kafka.Kafka", str(properties)], log.fileno())
         try:
             self._wait_until_ready()
@@ -189,14 +200,14 @@ class EmbeddedKafka:
 
     def _write_properties(self) -> Path:
         path = self.data / "server.properties"
-        text = PROPERTIES.format(
+        text = (PROPERTIES + self._more).format(
             host=HOST,
             port=self.port,
             controller_port=_free_port(besides=self.port),
             logs=self.data / "logs",
             message_bytes=MESSAGE_BYTES_MAX,
         )
-        path.write_text(text + self._more, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         return path
 
     def _run_java(self, classpath: str, arguments: list[str], log: int) -> subprocess.Popen[bytes]:
@@ -239,7 +250,7 @@ async def _admin_call(bootstrap: str) -> bool:
     from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.errors import KafkaError
 
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
+    admin = AIOKafkaAdminClient(**kafka_at(bootstrap), request_timeout_ms=5_000)
     try:
         await admin.start()
         await admin.list_topics()

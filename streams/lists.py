@@ -23,6 +23,7 @@ from risk.language.sections.keys import moment_ms
 from risk.lists import Entry
 from streams.outbox import NO_HEADERS, Outbox
 from streams.reader import Reader
+from streams.security import kafka_at
 from streams.settings import Settings
 from streams.topics import NoKafka, ensure_topics, names
 
@@ -50,7 +51,7 @@ class FollowedLists:
         self, brokers: str, topic: str, declared: Mapping[str, ListDecl], use: Use, fail: Callable[[BaseException], None]
     ) -> None:
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=brokers, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=500
+            **kafka_at(brokers), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=500
         )
         self._tp = TopicPartition(topic, 0)
         self._declared = declared
@@ -139,7 +140,7 @@ async def change_list(
     times = [moment_ms(str(each.get("at"))) or 0 for said in records.values() for each in said["changes"] if isinstance(each, dict)]
     at_ms = max([int(time.time() * 1000), *(each + 1 for each in times)])
     changes = [*records.get(key, {"changes": []})["changes"], change_as_written(at_ms, on, until_ms, why, by)]
-    producer = AIOKafkaProducer(bootstrap_servers=settings.brokers, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**kafka_at(settings.brokers), acks="all", enable_idempotence=True)
     try:
         await asyncio.wait_for(producer.start(), SECONDS)
         await asyncio.wait_for(Outbox(producer).send(topic, 0, [(key, record_of(name, value, changes), NO_HEADERS)]), SECONDS)

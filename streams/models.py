@@ -18,6 +18,7 @@ from risk.learning.registry import Registry
 from risk.learning.version import Version
 from streams.metrics import Metrics
 from streams.reader import Reader
+from streams.security import kafka_at
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Models:
         fail: Callable[[BaseException], None],
     ) -> None:
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=brokers, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=500
+            **kafka_at(brokers), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=500
         )
         self._brokers = brokers
         self._tp = TopicPartition(topic, 0)

@@ -21,6 +21,7 @@ from risk.learning.registry import ACT_KEY, Act, Listed, Registry
 from risk.learning.side_by_side import MATURITIES_DAYS, Contest, SideBySide, verdict_of
 from streams.outbox import NO_HEADERS, Outbox
 from streams.reader import Reader
+from streams.security import kafka_at
 from streams.settings import Settings
 from streams.teach import LEARN_PARTITION
 from streams.topics import ensure_topics, names
@@ -61,7 +62,7 @@ class Topics:
 
     async def write(self, act: Act) -> None:
         """Put an act on the record."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.settings.brokers, acks="all", enable_idempotence=True)
+        producer = AIOKafkaProducer(**kafka_at(self.settings.brokers), acks="all", enable_idempotence=True)
         await producer.start()
         try:
             key = ACT_KEY + f"{act.at}/{secrets.token_hex(4)}".encode()

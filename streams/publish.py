@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from streams.security import kafka_at
 from streams.settings import Settings
 from streams.topics import MESSAGE_BYTES_MAX, NoKafka, ensure_topics, names
 
@@ -74,7 +75,7 @@ async def publish(messages: Iterable[Message], settings: Settings, *, speed: flo
     """
     await ensure_topics(settings)
     producer = AIOKafkaProducer(
-        bootstrap_servers=settings.brokers,
+        **kafka_at(settings.brokers),
         acks="all",
         enable_idempotence=True,
         linger_ms=2,

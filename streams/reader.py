@@ -9,6 +9,8 @@ from typing import Self
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
+from streams.security import kafka_at
+
 MAX_FETCH_BYTES = 8 * 1024 * 1024
 SILENCE_SECONDS = 30.0
 
@@ -22,7 +24,7 @@ class Reader:
 
     def __init__(self, brokers: str) -> None:
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=brokers,
+            **kafka_at(brokers),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=MAX_FETCH_BYTES,

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from risk.seeding import Seed
 from streams.courier import SentTouch
 from streams.outbox import NO_HEADERS, Outbox
+from streams.security import kafka_at
 from streams.settings import Settings
 from streams.topics import MESSAGE_BYTES_MAX, NoKafka, ensure_topics, names
 from streams.wire import PARTITIONS_MAX, RELEASE, RemoteEvent, TouchEnvelope, TouchShape, encode, partition_of
@@ -58,7 +59,7 @@ def _event(t: int, tid: int, touch: SentTouch) -> RemoteEvent:
 async def send(seeds: Iterable[Seed], ruleset: str, settings: Settings) -> int:
     """Send all seeds; returns the number of records that Kafka acknowledged. Raises NoKafka where none answers, TopicProblem."""
     await ensure_topics(settings)
-    producer = AIOKafkaProducer(bootstrap_servers=settings.brokers, acks="all", enable_idempotence=True, max_request_size=MESSAGE_BYTES_MAX)
+    producer = AIOKafkaProducer(**kafka_at(settings.brokers), acks="all", enable_idempotence=True, max_request_size=MESSAGE_BYTES_MAX)
     try:
         await asyncio.wait_for(producer.start(), SECONDS)
         outbox, topic, sent = Outbox(producer), names(settings)["touches"], 0

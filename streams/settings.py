@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from streams.security import MECHANISMS, PROTOCOLS, Secret, secured
+
 PREFIX = "RISK_"
 T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z0-9._-]*")
@@ -82,6 +84,18 @@ class Settings:
     """The settings of one process; `given` names those that were in the environment."""
 
     brokers: str = _setting("127.0.0.1:9092", "host:port,…", _brokers, "Kafka to use. The demo and the tests start their own when not set.")
+    security_protocol: str = _setting(
+        "PLAINTEXT", "protocol", _one_of(*PROTOCOLS), "How Kafka lets clients in: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
+    )
+    sasl_mechanism: str = _setting(
+        "SCRAM-SHA-512", "mechanism", _one_of(*MECHANISMS), "How the password is shown: SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN."
+    )
+    sasl_username: str | None = _setting(None, "name", str, "Whom Kafka shall know this process as.")
+    sasl_password: Secret | None = _setting(None, "secret", Secret, "The password. Better from a file; it is never shown.")
+    sasl_password_file: Path | None = _setting(None, "file", Path, "The password, in a file of its own.")
+    tls_ca: Path | None = _setting(None, "file", Path, "Who may vouch for brokers (PEM). Not set: whom the system trusts.")
+    tls_cert: Path | None = _setting(None, "file", Path, "This process's own certificate (PEM), where Kafka asks for one.")
+    tls_key: Path | None = _setting(None, "file", Path, "The key of that certificate (PEM). Not set: it is in the same file.")
     rules: Path = _setting(Path("rules"), "folder", Path, "The rule set: events, features, rules, lists, policy, model.")
     id: str = _setting("risk", "name", _full_name, "Consumer group, and prefix of the changelog. Workers with one id share the work.")
     topic_prefix: str = _setting("", "name", _name, "Put before every topic name.")
@@ -165,9 +179,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
             values[row.attribute] = row.parse(text)
         except ValueError as error:
             problems.append(f"{row.variable}: {error}. {row.meaning}")
+    if not problems:
+        settings = Settings(**values, given=frozenset(values))
+        brokers = secured(settings, problems)
     if problems:
         raise SettingsProblem(problems)
-    return Settings(**values, given=frozenset(values))
+    return dataclasses.replace(settings, brokers=brokers)
 
 
 def _misspelt(environment: Mapping[str, str]) -> list[str]:

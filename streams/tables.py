@@ -46,8 +46,8 @@ def of_topics() -> str:
         shown = topic.name.replace("{payments}", "payments").replace("{id}", "risk")
         kept = "newest of each key" if topic.cleanup == "compact" else f"{(topic.retention_ms or 0) // topics.DAY_MS} days"
         count = "`RISK_PARTITIONS`" if topic.partitions == "all" else str(topic.partitions)
-        rows.append((f"`{shown}`", count, kept, topic.stamped_by, topic.meaning))
-    return markdown(("topic", "partitions", "kept", "time of", "meaning"), rows)
+        rows.append((f"`{shown}`", count, kept, topic.stamped_by, topic.worker, topic.meaning))
+    return markdown(("topic", "partitions", "kept", "time of", "a worker may", "meaning"), rows)
 
 
 def of_metrics() -> str:

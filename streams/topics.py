@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 
+from streams.security import Brokers, kafka_at
 from streams.settings import Settings
 
 HOUR_MS = 3_600_000
@@ -44,6 +45,8 @@ class NoKafka(Exception):
     def __init__(self, brokers: str, cause: str) -> None:
         super().__init__(
             f"no Kafka answers at {brokers}: {cause}. Is it running, and is RISK_BROKERS right? `risk kafka` starts one on this machine."
+            if not isinstance(brokers, Brokers)
+            else f"no Kafka answers at {brokers}: {cause}. Is it running, and are RISK_SASL_* and RISK_TLS_* what it asks for?"
         )
 
 
@@ -58,6 +61,8 @@ class Topic:
     partitions: Literal["all", 1] = "all"
     cleanup: Literal["delete", "compact"] = "delete"
     stamped_by: Literal["broker", "producer"] = "producer"
+    worker: Literal["read", "write", "read, write"] = "read, write"
+    """What a worker must be allowed to do with it, and no more."""
 
     def full_name(self, settings: Settings) -> str:
         """Its name in Kafka."""
@@ -83,11 +88,11 @@ class Topic:
 
 
 TOPICS: tuple[Topic, ...] = (
-    Topic("payments", "{payments}", "Payments that want a decision.", 7 * DAY_MS, stamped_by="broker"),
-    Topic("activity", "activity", "What customers do besides: results, log-ins, behaviour.", 7 * DAY_MS, stamped_by="broker"),
-    Topic("labels", "labels", "What was learned later: fraud or legitimate.", 30 * DAY_MS, stamped_by="broker"),
+    Topic("payments", "{payments}", "Payments that want a decision.", 7 * DAY_MS, stamped_by="broker", worker="read"),
+    Topic("activity", "activity", "What customers do besides: results, log-ins, visits.", 7 * DAY_MS, stamped_by="broker", worker="read"),
+    Topic("labels", "labels", "What was learned later: fraud or legitimate.", 30 * DAY_MS, stamped_by="broker", worker="read"),
     Topic("decisions", "decisions", "The answer to each payment; what the gateway may see.", 30 * DAY_MS),
-    Topic("receipts", "risk.receipts", "The evidence behind each decision.", 90 * DAY_MS),
+    Topic("receipts", "risk.receipts", "The evidence behind each decision.", 90 * DAY_MS, worker="write"),
     Topic("dead_letters", "risk.dead-letters", "What could not be read, with the reason.", 30 * DAY_MS),
     Topic("touches", "risk.touches", "Private: touches on their way to the profile's owner; a log.", 7 * DAY_MS),
     Topic("values", "risk.values", "Private: profiles' answers on their way to the payment.", DAY_MS),
@@ -95,7 +100,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("profiles", "{id}.profiles", "Private: the changelog from which profiles are recovered.", None, cleanup="compact"),
     Topic("rulesets", "risk.rulesets", "Rule sets by hash.", None, partitions=1, cleanup="compact"),
     Topic("models", "risk.models", "Model versions by hash.", None, partitions=1, cleanup="compact"),
-    Topic("lists", "risk.lists", "Entries of lists that change while workers run.", None, partitions=1, cleanup="compact"),
+    Topic("lists", "risk.lists", "Entries of lists that change while workers run.", None, partitions=1, cleanup="compact", worker="read"),
 )
 
 
@@ -120,7 +125,7 @@ async def ensure_topics(settings: Settings) -> list[TopicState]:
     Raises NoKafka within 10 seconds when none answers, TopicProblem when an existing topic does not fit (exit 2).
     Safe to call from several workers at once.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers, request_timeout_ms=int(ANSWER_SECONDS * 1000))
+    admin = AIOKafkaAdminClient(**kafka_at(settings.brokers), request_timeout_ms=int(ANSWER_SECONDS * 1000))
     try:
         try:
             await asyncio.wait_for(admin.start(), ANSWER_SECONDS)
@@ -149,7 +154,10 @@ async def _create_missing(admin: AIOKafkaAdminClient, settings: Settings, missin
         if code == 0:
             created.add(name)
         elif error is not TopicAlreadyExistsError:
-            problems.append(f"topic {name} cannot be created: {more[0] if more and more[0] else error.__name__}")
+            why = more[0] if more and more[0] else error.__name__
+            if error is TopicAuthorizationFailedError:
+                why = "it is not there, or hidden from this user; docs/operations.md lists the rights that a worker needs"
+            problems.append(f"topic {name} cannot be created: {why}")
     if problems:
         raise TopicProblem(problems)
     return created

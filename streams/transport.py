@@ -27,6 +27,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode import Service
 
+from streams.security import kafka_at
+from streams.settings import Settings
+
 FETCH_WAIT_MS = 20
 """A fetch waits for all partitions that it asks of; one that was gated when it began has to wait for its end."""
 POLL_SECONDS = 0.2
@@ -65,6 +68,8 @@ register("batch", _AsIs())
 
 class Gate(Protocol):
     """What the transport asks of the worker that owns the partitions."""
+
+    settings: Settings
 
     def open(self) -> tuple[set[TP], int]:
         """Partitions that may be fetched now, and how many records at most."""
@@ -123,9 +128,8 @@ class Consumer(FaustConsumer):
 
     def _new_kafka(self) -> AIOKafkaConsumer:
         conf = self.app.conf
-        transport = cast(driver.Transport, self.transport)
         return AIOKafkaConsumer(
-            bootstrap_servers=driver.server_list(transport.url, transport.default_port),
+            **kafka_at(self.gate.settings.brokers),
             client_id=conf.broker_client_id,
             group_id=conf.id,
             # Range gives partition p of every topic with the same count to one member: profiles and payments stay together.
@@ -141,7 +145,6 @@ class Consumer(FaustConsumer):
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
             check_crcs=conf.broker_check_crcs,
             metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
-            **driver.credentials_to_aiokafka_auth(conf.broker_credentials, conf.ssl_context),
         )
 
     async def on_stop(self) -> None:
@@ -324,6 +327,10 @@ class Producer(driver.Producer):
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": True}
+
+    def _settings_auth(self) -> Mapping[str, Any]:
+        gate: Gate = self.app.gate  # type: ignore[attr-defined]
+        return {name: value for name, value in kafka_at(gate.settings.brokers).items() if name != "bootstrap_servers"}
 
     def _new_producer(self, transactional_id: str | None = None) -> AIOKafkaProducer:
         producer = super()._new_producer(transactional_id)

@@ -11,11 +11,12 @@ import secrets
 import signal
 import socket
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import faust
 import typer
 import uvloop
+from aiokafka.errors import ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
 from risk.language import RuleFileError, RuleSet, load
 from streams.app import make_app
@@ -29,6 +30,7 @@ log = logging.getLogger("streams.worker")
 STOP_SECONDS = 10.0
 NOTE_SECONDS = 5.0
 SELDOM_SECONDS = 10.0
+NOT_ALLOWED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 
 
 def worker(
@@ -79,6 +81,12 @@ def _prepared() -> tuple[Settings, RuleSet]:
     return settings, ruleset
 
 
+def refusal(error: BaseException) -> str:
+    """For whoever grants rights: which topic or group is closed to us."""
+    what = ", ".join(str(each) for each in error.args) or type(error).__name__
+    return f"Kafka does not allow it: {type(error).__name__} ({what}). docs/operations.md lists the rights that a worker needs."
+
+
 def _stop(text: str, code: int) -> None:
     typer.echo(text, err=True)
     raise typer.Exit(code)
@@ -91,13 +99,16 @@ async def _run(settings: Settings, ruleset: RuleSet) -> int:
         _stop(str(error), 3)
     except TopicProblem as problem:
         _stop(str(problem), 2)
-    history = await read_rulesets(settings.brokers, names(settings)["rulesets"])
+    try:
+        history = await read_rulesets(settings.brokers, names(settings)["rulesets"])
+    except NOT_ALLOWED as error:
+        _stop(refusal(error), 3)
     stop = asyncio.Event()
     failed: list[BaseException] = []
 
     def fail(error: BaseException) -> None:
         if not failed:
-            log.critical("the worker ends: %r", error, exc_info=error)
+            log.critical("the worker ends: %s", refusal(error) if isinstance(error, NOT_ALLOWED) else repr(error), exc_info=error)
         failed.append(error)
         stop.set()
 
@@ -117,13 +128,20 @@ async def _run(settings: Settings, ruleset: RuleSet) -> int:
     except Exception as error:  # noqa: BLE001 - a worker that cannot start or go on must end, not stand still
         fail(error)
     if failed:
+        if isinstance(failed[0], NOT_ALLOWED):
+            _end(3)
         with contextlib.suppress(Exception):
             await asyncio.wait_for(note(worker, failed[0]), NOTE_SECONDS)
-        logging.shutdown()
-        os._exit(1)  # nothing else is written any more, not even a commit: whoever takes over recovers
+        _end(1)
     await asyncio.wait_for(app.stop(), STOP_SECONDS)
     await health.stop()
     return 0
+
+
+def _end(code: int) -> NoReturn:
+    """At once: nothing is written any more, not even a commit. Whoever takes over recovers."""
+    logging.shutdown()
+    os._exit(code)
 
 
 async def _work(app: faust.App, stop: asyncio.Event) -> None:

@@ -18,6 +18,7 @@ from risk.gateway import DecisionReader
 from streams.demo.figures import Figures
 from streams.demo.page import read_page
 from streams.demo.reasons import Receipt, Teller
+from streams.security import kafka_at
 
 PAGE_SECONDS = 2.0
 PAGE_TIMEOUT = aiohttp.ClientTimeout(total=2.0)
@@ -27,7 +28,7 @@ Take = Callable[[Sequence[ConsumerRecord], float], None]
 
 async def follow(brokers: str, topic: str, partitions: int, take: Take) -> None:
     """Hand over every record of a topic from its beginning on, with the moment at which it was read; until cancelled."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=brokers, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**kafka_at(brokers), enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         await consumer.start()
         assigned = [TopicPartition(topic, partition) for partition in range(partitions)]

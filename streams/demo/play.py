@@ -26,6 +26,7 @@ from streams.demo.follow import follow, follow_page, take_decisions, take_receip
 from streams.demo.reasons import Teller
 from streams.demo.settings import FRAUD_SHARE, LABEL_DAY_SECONDS
 from streams.publish import publish
+from streams.security import kafka_at
 from streams.settings import Settings
 from streams.topics import ensure_topics, names
 
@@ -181,7 +182,7 @@ async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
 
 async def delete_topics(settings: Settings) -> None:
     """Take a run's topics off a Kafka that is not ours. Only for settings of `own_settings`, whose names nobody else has."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers)
+    admin = AIOKafkaAdminClient(**kafka_at(settings.brokers))
     await admin.start()
     try:
         await admin.delete_topics(list(names(settings).values()))

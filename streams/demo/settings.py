@@ -12,6 +12,7 @@ import yaml
 
 from risk.language import RuleFileError, load
 from risk.sources import rule_files
+from streams.security import Secret
 from streams.settings import TABLE, Settings
 
 LABEL_DAY_SECONDS = 1.0
@@ -27,11 +28,17 @@ FASTER: Mapping[str, float] = {
 """In life a payment is presumed legitimate after a week; here after ten seconds, or no version would ever be seen."""
 
 
+LETS_IN = ("sasl_username", "sasl_password", "sasl_password_file", "tls_ca", "tls_cert", "tls_key")
+
+
 def own_settings(settings: Settings, folder: Path, tag: str, partitions: int | None) -> Settings:
     """Settings of this run. On a Kafka that was there before, nothing of it meets another's topics or group: ``tag`` names them."""
     shared = "brokers" in settings.given
+    # a Kafka of our own lets everybody in
+    lets_all_in: dict[str, Any] = {} if shared else {"security_protocol": "PLAINTEXT", **dict.fromkeys(LETS_IN)}
     return dataclasses.replace(
         settings,
+        **lets_all_in,
         rules=faster_rules(settings.rules, folder / "rules"),
         id=f"demo-{tag}" if shared else settings.id,
         topic_prefix=f"{settings.topic_prefix}demo-{tag}." if shared else settings.topic_prefix,
@@ -46,8 +53,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RISK_")}
     for row in TABLE:
         value = getattr(settings, row.attribute)
-        if value is not None:
-            environment[row.variable] = str(value)
+        if value is not None and str(value) != row.default:
+            environment[row.variable] = value.reveal() if isinstance(value, Secret) else str(value)
     return environment
 
 

@@ -98,6 +98,10 @@ class WorkerProcess:
         rows = (line.rsplit(" ", 1) for line in page.splitlines() if line and not line.startswith("#"))
         return {name: float(value) for name, value in rows}
 
+    async def ended(self, seconds: float) -> int:
+        """Wait until it ends by itself; its exit code."""
+        return await asyncio.to_thread(self.process.wait, seconds)
+
     def kill(self) -> None:
         """kill -9."""
         self.process.kill()
