@@ -38,7 +38,7 @@ class Steps(NamedTuple):
         return self.adds[bisect_right(self.edges, x)]
 
     def lines(self, x: str, tag: str) -> list[str]:
-        return [f"if {x} is not None: k{tag} = bisect(E{tag}, {x}); z += A{tag}[k{tag}]"]
+        return [f"k{tag} = bisect(E{tag}, {x}); z += A{tag}[k{tag}]"]
 
     def constants(self, tag: str) -> dict[str, Any]:
         return {f"E{tag}": self.edges, f"A{tag}": self.adds}
@@ -65,7 +65,7 @@ class Curve(NamedTuple):
 
     def lines(self, x: str, tag: str) -> list[str]:
         line = f"S{tag} * (L{tag} if {x} < L{tag} else H{tag} if {x} > H{tag} else {x})"
-        return [f"if {x} is not None: k{tag} = bisect(E{tag}, {x}); z += A{tag}[k{tag}] + {line}"]
+        return [f"k{tag} = bisect(E{tag}, {x}); z += A{tag}[k{tag}] + {line}"]
 
     def constants(self, tag: str) -> dict[str, Any]:
         return {f"E{tag}": self.edges, f"A{tag}": self.adds, f"S{tag}": self.slope, f"L{tag}": self.low, f"H{tag}": self.high}
@@ -83,7 +83,7 @@ class Buckets(NamedTuple):
         return self.adds[int(x)]
 
     def lines(self, x: str, tag: str) -> list[str]:
-        return [f"if {x} is not None: k{tag} = int({x}); z += A{tag}[k{tag}]"]
+        return [f"k{tag} = int({x}); z += A{tag}[k{tag}]"]
 
     def constants(self, tag: str) -> dict[str, Any]:
         return {f"A{tag}": self.adds}

@@ -204,20 +204,26 @@ def sources_of(codings: Sequence[Coding], event_type: EventType, slots: Mapping[
     return [source_of(c, event_type, slots) for c in codings]
 
 
-def encode_lines(i: int, coding: Coding, source: Source | None) -> list[str]:
-    """Statements that set ``x{i}`` from the event and its values."""
+def encode_lines(i: int, coding: Coding, source: Source | None, then: Sequence[str] = ()) -> list[str]:
+    """Statements that set ``x{i}`` from the event and its values. ``then``: what follows where it is present."""
     if source is None:
         return [f"x{i} = None"]
     absent = "a is None or a != a or a in INFINITE"
-    lines = {
-        "missing": f"x{i} = 1.0 if {absent} else 0.0",
-        "category": f"x{i} = None if {absent} else float(bucket_of(a, {coding.buckets}))",
-        "number": f"x{i} = None if a is None or a - a != 0 else a * 1.0",
-        "log": f"x{i} = None if a is None or a - a != 0 else log1p(a) if a >= 0 else -log1p(-a)",
-        "hour": f"x{i} = None if a is None or a - a != 0 else hour_of(a, {coding.zone!r})",
-        "saturating": f"x{i} = None if a is None or (b := a / (a + {coding.half!r})) - b != 0 else b",
-    }
-    return [*source.lines(), lines[coding.encoding]]
+    if coding.encoding == "missing":
+        return [*source.lines(), f"x{i} = 1.0 if {absent} else 0.0", *then]
+    if coding.encoding == "saturating":
+        tested, number = f"a is None or (b := a / (a + {coding.half!r})) - b != 0", "b"
+    elif coding.encoding == "category":
+        short = f"a.__class__ is str and len(a) <= {KEPT_TEXT_MAX}"  # the usual case of ``bucket_of``, without the call
+        tested = "a is None or a.__class__ is not str and (a != a or a in INFINITE)"
+        number = f"float(kept_bucket(a, {coding.buckets}) if {short} else bucket_of(a, {coding.buckets}))"
+    else:
+        log = "log1p(a) if a >= 0 else -log1p(-a)"
+        numbers = {"number": "a * 1.0", "log": log, "hour": f"hour_of(a, {coding.zone!r})"}
+        tested, number = "a is None or a - a != 0", numbers[coding.encoding]
+    if not then:
+        return [*source.lines(), f"x{i} = None if {tested} else {number}"]
+    return [*source.lines(), f"if {tested}: x{i} = None", "else:", f"    x{i} = {number}", *(f"    {line}" for line in then)]
 
 
 @functools.lru_cache(maxsize=512)
@@ -237,6 +243,7 @@ def compiled(name: str, lines: Sequence[str], arguments: str, names: Mapping[str
 ENCODING_NAMES: Mapping[str, Any] = {
     "log1p": math.log1p,
     "bucket_of": bucket_of,
+    "kept_bucket": _kept_bucket,
     "hour_of": hour_of,
     "INFINITE": (math.inf, -math.inf),
 }

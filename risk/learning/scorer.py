@@ -24,7 +24,7 @@ from risk.learning.inputs import (
     inputs_of,
     sources_of,
 )
-from risk.learning.version import Version
+from risk.learning.version import SUM, Version
 
 Score = Callable[[Any, Sequence[Any]], tuple[float | None, Inputs | None]]
 
@@ -62,8 +62,10 @@ def scorer(model: ModelDecl, event_type: EventType, slots: Mapping[str, int], ve
 
 
 def _encoding(version: Version, codings: Sequence[Coding], sources: Sequence[Source | None]) -> Callable[..., Any]:
-    lines = [line for i, c in enumerate(codings) for line in encode_lines(i, c, sources[i])]
-    lines += version.score_lines()
+    lines = [SUM]
+    for i, coding in enumerate(codings):
+        lines += encode_lines(i, coding, sources[i], version.term_lines(i))
+    lines += version.end_lines()
     lines.append("return s, [" + ", ".join(f"x{i}" for i in range(len(codings))) + "]")
     return compiled("score", lines, "e, v", {**ENCODING_NAMES, **version.score_names()})
 

@@ -42,7 +42,7 @@ class Term(Protocol):
         """What the input adds when its entry of ``x`` is present."""
 
     def lines(self, x: str, tag: str) -> list[str]:
-        """Statements that add it to ``z``. ``x`` names the entry; ``tag`` ends the names of its constants."""
+        """Statements that add it to ``z`` where it is present. ``x`` names the entry; ``tag`` ends the names of its constants."""
 
     def constants(self, tag: str) -> dict[str, Any]:
         """The names that ``lines`` uses, and what they stand for."""
@@ -57,7 +57,7 @@ class Plain(NamedTuple):
         return self.weight * x
 
     def lines(self, x: str, tag: str) -> list[str]:
-        return [f"if {x} is not None: z += W{tag} * {x}"]
+        return [f"z += W{tag} * {x}"]
 
     def constants(self, tag: str) -> dict[str, Any]:
         return {f"W{tag}": self.weight}
@@ -78,7 +78,7 @@ class Column(NamedTuple):
         return f"S{tag} * ((L{tag} if {u} < L{tag} else H{tag} if {u} > H{tag} else {u}) - M{tag})"
 
     def lines(self, x: str, tag: str) -> list[str]:
-        return [f"if {x} is not None: z += {self.formula(x, tag)}"]
+        return [f"z += {self.formula(x, tag)}"]
 
     def constants(self, tag: str) -> dict[str, Any]:
         return {f"S{tag}": self.slope, f"M{tag}": self.mean, f"L{tag}": self.low, f"H{tag}": self.high}
@@ -95,9 +95,8 @@ class Hour(NamedTuple):
 
     def lines(self, x: str, tag: str) -> list[str]:
         return [
-            f"if {x} is not None:",
-            f"    p = sin({x} * {TURN!r}); q = cos({x} * {TURN!r})",
-            f"    z += {self.sine.formula('p', tag + 's')} + {self.cosine.formula('q', tag + 'c')}",
+            f"p = sin({x} * {TURN!r}); q = cos({x} * {TURN!r})",
+            f"z += {self.sine.formula('p', tag + 's')} + {self.cosine.formula('q', tag + 'c')}",
         ]
 
     def constants(self, tag: str) -> dict[str, Any]:
@@ -113,7 +112,7 @@ class Table(NamedTuple):
         return self.adds[int(x)]
 
     def lines(self, x: str, tag: str) -> list[str]:
-        return [f"if {x} is not None: z += T{tag}[int({x})]"]
+        return [f"z += T{tag}[int({x})]"]
 
     def constants(self, tag: str) -> dict[str, Any]:
         return {f"T{tag}": self.adds}

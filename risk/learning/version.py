@@ -23,6 +23,8 @@ from risk.learning.terms import SHAPES, terms_of
 
 FORMAT = 1
 BYTES_MAX = 4_000_000
+SUM = "z = BIAS"
+"""How the statements of a score begin."""
 LEARNED = tuple(kind for kind in SHAPES if kind != "fixed")
 """Kinds of versions that a model that learns may be scored by: its champion may change."""
 
@@ -119,11 +121,18 @@ class Version:
 
     def score_lines(self) -> list[str]:
         """Statements that set ``s`` from ``x0``, ``x1`` ... (missing ones are None)."""
-        lines = ["z = BIAS"]
-        for i, term in enumerate(self.terms):
-            lines += term.lines(f"x{i}", str(i))
-        for c, cross in enumerate(self.crosses):
-            lines += cross.lines(f"c{c}")
+        lines = [SUM]
+        for i in range(len(self.terms)):
+            lines += [f"if x{i} is not None:", *(f"    {line}" for line in self.term_lines(i))]
+        return [*lines, *self.end_lines()]
+
+    def term_lines(self, i: int) -> list[str]:
+        """Statements that add input ``i`` to the sum where it is present."""
+        return self.terms[i].lines(f"x{i}", str(i))
+
+    def end_lines(self) -> list[str]:
+        """Statements that add the crosses, and set ``s``."""
+        lines = [line for c, cross in enumerate(self.crosses) for line in cross.lines(f"c{c}")]
         nothing = " and ".join(f"x{i} is None" for i in range(len(self.inputs))) or "True"
         rounded = "" if self.decimals is None else f"s = s if s is None else round(s, {self.decimals})"
         return [*lines, f"s = None if {nothing} else logistic(z)", *([rounded] if rounded else [])]
