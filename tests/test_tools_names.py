@@ -9,8 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from risk.cli import app
+from risk.language import load
+from risk.sources import rule_files
 from risk.tools.names import Known, matching, names_of
-from tests.tools_given import SMALL, shipped, small
+from tests.tools_given import RULES, SMALL, shipped, small
 
 
 @pytest.fixture
@@ -90,3 +92,17 @@ def test_wrong_rule_files_are_told_as_by_check(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text("rules: {x: {}}\n")
     result = CliRunner().invoke(app, ["names", "--rules", str(tmp_path)])
     assert result.exit_code == 2 and "error[E" in result.output
+
+
+def test_decisions_and_labels_are_told_where_features_count_them() -> None:
+    features = """
+features:
+  refused: {count: decision, per: payer.id, over: 1h, where: action == "block"}
+  frauds:  {count: label, per: payer.id, over: 30d, where: verdict == "fraud"}
+"""
+    files = [*rule_files(RULES), ("more.yaml", f"{features}lists: {{watched: {{of: id user, source: topic}}}}\n".encode())]
+    known = {each.name: each for each in names_of(load(files)) if each.kind == "event"}
+    assert "our answers" in known["decision"].about and known["decision"].used_by == ("feature refused",)
+    assert "features see its payment's fields too" in known["label"].about
+    watched = one(names_of(load(files)), "list", "watched")
+    assert watched.about.startswith("0 entries in the files, changed while workers run")

@@ -18,12 +18,14 @@ from bench.w1.drain import DRAIN_PAYMENTS, Drained, run_drain
 from bench.w1.floor import Floor, run_floor
 from bench.w1.gold import GOLD_PAYMENTS, run_gold
 from bench.w1.latency import MEASURED_SECONDS, RATE, WARM_SECONDS, Latency, run_latency
+from bench.w1.shared import SHARED_PAYMENTS, Share, run_shared
+from bench.w1.task import VALUES
 from bench.w1.worker import BenchProblem
 from streams.kafka import EmbeddedKafka, KafkaProblem, answers
 from streams.kafka_jars import JarsProblem
 from streams.topics import NoKafka
 
-PARTS = ("rules", "floor", "gold", "drain", "lat")
+PARTS = ("rules", "floor", "gold", "drain", "order", "lat")
 
 
 class Results(NamedTuple):
@@ -34,6 +36,7 @@ class Results(NamedTuple):
     floor: Floor | None = None
     gold: Differences | None = None
     drain: Drained | None = None
+    order: tuple[Share, Share] | None = None
     lat: Latency | None = None
 
 
@@ -61,16 +64,18 @@ def _arguments() -> argparse.Namespace:
         ("floor", "the engine in process, without Kafka"),
         ("gold", "20,000 payments against the reference"),
         ("drain", "throughput and CPU on a full topic"),
+        ("order", "a backlog of four partitions, one worker and two: what differs, and the CPU"),
         ("lat", f"latency at {RATE} payments a second"),
     ):
         parser.add_argument(f"--{part}", action="store_true", help=what)
     parser.add_argument("--events", type=int, default=DRAIN_PAYMENTS, metavar="N", help="payments of drain and floor")
     parser.add_argument("--gold-events", type=int, default=GOLD_PAYMENTS, metavar="N", help="payments of gold, at most 20000")
+    parser.add_argument("--order-events", type=int, default=SHARED_PAYMENTS, metavar="N", help="payments of order")
     parser.add_argument("--seconds", type=int, default=MEASURED_SECONDS, metavar="N", help="measured seconds of lat, 1 to 60")
     parser.add_argument("--warm", type=int, default=WARM_SECONDS, metavar="N", help="seconds of lat before they count, 0 to 20")
     asked = parser.parse_args()
-    if asked.events < 1000 or not 1 <= asked.gold_events <= GOLD_PAYMENTS:
-        parser.error("--events is at least 1000, --gold-events 1 to 20000")
+    if asked.events < 1000 or asked.order_events < 1000 or not 1 <= asked.gold_events <= GOLD_PAYMENTS:
+        parser.error("--events and --order-events are at least 1000, --gold-events 1 to 20000")
     if not 1 <= asked.seconds <= MEASURED_SECONDS or not 0 <= asked.warm <= WARM_SECONDS:
         parser.error("--seconds is 1 to 60, --warm 0 to 20")
     return asked
@@ -80,7 +85,7 @@ def _arguments() -> argparse.Namespace:
 def _kafka(parts: list[str]) -> Iterator[tuple[str, int | None]]:
     """host:port of a broker and its process, if that is ours. Parts that need none get none."""
     chosen = os.environ.get("RISK_BROKERS")
-    if not {"gold", "drain", "lat"} & set(parts):
+    if not {"gold", "drain", "order", "lat"} & set(parts):
         yield "", None
     elif chosen:
         if not answers(chosen):
@@ -107,6 +112,9 @@ def _run(parts: list[str], asked: argparse.Namespace, brokers: str, broker_pid: 
     if "drain" in parts:
         with _told(f"drain: {asked.events} payments from a full topic"):
             results = results._replace(drain=run_drain(brokers, broker_pid, folder, asked.events, results.floor))
+    if "order" in parts:
+        with _told(f"order: {asked.order_events} payments in four partitions, one worker and then two"):
+            results = results._replace(order=run_shared(brokers, folder, asked.order_events))
     if "lat" in parts:
         with _told(f"lat: {RATE} payments a second, {asked.warm} s to warm up and {asked.seconds} s measured"):
             results = results._replace(lat=run_latency(brokers, broker_pid, folder, asked.warm, asked.seconds))
@@ -138,6 +146,8 @@ def _table(results: Results) -> list[str]:
         rows += _gold_rows(results.gold)
     if results.drain is not None:
         rows += _drain_rows(results.drain)
+    if results.order is not None:
+        rows += _order_rows(*results.order)
     if results.lat is not None:
         rows += _latency_rows(results.lat)
     width = max(len(name) for name, _ in rows)
@@ -161,6 +171,17 @@ def _drain_rows(drain: Drained) -> list[tuple[str, str]]:
         ("  broker", f"{drain.broker_cpu_us:.1f} us CPU a payment" if drain.broker_cpu_us else "not on this machine, or not ours"),
         ("  machine", f"others used {drain.other_cores:.2f} cores of {os.cpu_count()}, pulse {drain.pulse_us:.0f} us"),
     ]
+
+
+def _order_rows(one: Share, two: Share) -> list[tuple[str, str]]:
+    rows = [("order", f"{one.payments} payments in four partitions; two workers take {two.cpu_us / one.cpu_us:.2f} times the CPU of one")]
+    for share in (one, two):
+        values = f"{share.values_differ} of {share.values} values differ ({share.values_differ / share.values:.3%})"
+        decisions = f"{share.decisions_differ} decisions saw them ({share.decisions_differ * len(VALUES) / share.values:.2%})"
+        rows.append((f"  by {share.workers}", f"{values}, {decisions}, {share.given_up} events were not waited for"))
+        speed = f"{share.cpu_us:.1f} us CPU a payment, all workers together, {share.payments_per_second:,.0f} payments/s"
+        rows.append(("  ", f"{speed}, {share.remote_share:.0%} of the touches remote"))
+    return rows
 
 
 def _latency_rows(lat: Latency) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -30,12 +31,13 @@ class BenchProblem(Exception):
 
 
 class Worker:
-    """`risk worker` on topics of its own, partition 0 alone. Topics are made at once, the process at ``start``."""
+    """`risk worker` on topics of its own, or in the group of the worker ``beside``. Topics are made at once, the process at ``start``."""
 
-    def __init__(self, brokers: str, part: str, folder: Path) -> None:
-        run = f"w1-{part}-{os.getpid()}-{int(time.time())}"
+    def __init__(self, brokers: str, part: str, folder: Path, partitions: int = 1, beside: Worker | None = None) -> None:
+        run: str = f"w1-{part}-{os.getpid()}-{int(time.time())}" if beside is None else beside.run
+        self.run: str = run
         self._port = _free_port()
-        self._log = folder / f"{run}.log"
+        self._log = folder / f"{run}-{self._port}.log"
         self._child: subprocess.Popen[bytes] | None = None
         self._environment = {
             **os.environ,
@@ -43,14 +45,15 @@ class Worker:
             "RISK_RULES": str(RULES),
             "RISK_ID": run,
             "RISK_TOPIC_PREFIX": f"{run}.",
-            "RISK_PARTITIONS": "1",
+            "RISK_PARTITIONS": str(partitions),
             "RISK_METRICS_PORT": str(self._port),
             "RISK_STATE": str(folder / run),
         }
         self._environment.pop("RISK_PAYMENTS", None)
         settings = read_settings(self._environment)
         self.topics: Mapping[str, str] = names(settings)
-        asyncio.run(ensure_topics(settings))
+        if beside is None:
+            asyncio.run(ensure_topics(settings))
 
     def start(self) -> Self:
         with self._log.open("wb") as log:
@@ -62,6 +65,15 @@ class Worker:
         assert self._child is not None, "the worker was not started"
         return self._child.pid
 
+    def pause(self) -> None:
+        """Stand still, SIGSTOP, until ``resume``."""
+        assert self._child is not None, "the worker was not started"
+        self._child.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._child is not None, "the worker was not started"
+        self._child.send_signal(signal.SIGCONT)
+
     def check(self) -> None:
         """Raises BenchProblem when the process has ended by itself."""
         if self._child is not None and self._child.poll() is not None:
@@ -72,14 +84,15 @@ class Worker:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]
         return BenchProblem("\n".join([f"{what}; it said last:", *lines] if lines else [f"{what}; it said nothing"]))
 
-    def counter(self, name: str) -> float:
-        """The sum of a counter over its labels, from the worker's own /metrics."""
+    def counter(self, name: str, labels: str = "") -> float:
+        """The sum of a counter over its labels, or of those with ``labels``, from the worker's own /metrics."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as answer:
                 text = answer.read().decode()
         except (urllib.error.URLError, TimeoutError):
             return 0.0
-        return sum(float(found) for found in re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE))
+        labelled = rf"\{{.*{re.escape(labels)}.*\}}" if labels else r"(?:\{.*\})?"
+        return sum(float(found) for found in re.findall(rf"^{name}{labelled} (\S+)$", text, re.MULTILINE))
 
     def stop(self) -> None:
         """End it in order. Raises BenchProblem when it does not end so."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from risk.decided import DECISION
 from risk.declared import FieldType, Place
 from risk.language import RuleSet
 from risk.language.suggest import closest
@@ -57,7 +58,14 @@ def _users(uses: Uses, name: Name) -> tuple[str, ...]:
 def _events(ruleset: RuleSet, uses: Uses) -> Iterable[Known]:
     for name, event in ruleset.schema.types.items():
         about = f"{len(event.fields)} fields, {'wants a decision' if event.decide else 'informs'}"
+        counted = ruleset.event_types.get(name)
+        if counted is not None and counted.retracts:
+            about += f"; features see its payment's fields too, and our action: {len(counted.fields)}"
         yield Known("event", name, "event", event.place, about, _users(uses, ("event", name)))
+    if DECISION in ruleset.event_types:
+        fields = len(ruleset.event_types[DECISION].fields)
+        about = f"our answers, for features to count: {fields} fields, the payment's own and `action`"
+        yield Known("event", DECISION, "event", None, about, _users(uses, ("event", DECISION)))
 
 
 def _fields(ruleset: RuleSet, uses: Uses) -> Iterable[Known]:
@@ -88,7 +96,8 @@ def _lists(ruleset: RuleSet, files: Written, uses: Uses) -> Iterable[Known]:
         entry = files.of("lists").get(name)
         about = (entry.text("about") if entry is not None else None) or ""
         kind = f"list of {type_words(decl.type)}s"
-        yield Known("list", name, kind, decl.place, f"{len(decl.values)} entries. {about}".strip(), _users(uses, ("list", name)))
+        live = " in the files, changed while workers run" if decl.live else ""
+        yield Known("list", name, kind, decl.place, f"{len(decl.values)} entries{live}. {about}".strip(), _users(uses, ("list", name)))
 
 
 def _conditions(kind: str, entries: dict[str, Entry], uses: Uses) -> Iterable[Known]:
