@@ -11,6 +11,7 @@ from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
+from risk.declared import ListDecl
 from risk.language.compile import compile_judge, compile_predicate
 from risk.language.condition import Node, canonical, check, parse
 from risk.language.interpret import Known, evaluate
@@ -18,7 +19,8 @@ from risk.language.lookup import Lists, at_event
 from risk.language.overriding import Overriding
 from risk.language.render import read_by
 from risk.language.typecheck import meaning
-from tests.conditions_random import LISTS, PARAMS, SCOPE, SLOTS, START_MS, STRUCT, Conditions, Events
+from risk.lists import Change, LiveList
+from tests.conditions_random import LIST_TYPES, LISTS, PARAMS, SCOPE, SLOTS, START_MS, STRUCT, Conditions, Events
 
 CONDITIONS = 1260
 RULES_EACH = 42
@@ -73,13 +75,16 @@ def test_the_compiled_rules_agree_with_the_interpreter() -> None:
     assert min(answers[True], answers[False], answers[None]) >= 0.1 * answers.total(), answers
 
 
-def test_overridden_parameters_and_lists_that_end_agree_too() -> None:
+def test_overridden_parameters_and_lists_that_end_or_change_agree_too() -> None:
     others: dict[str, Any] = {"n": 3, "share": 1.15, "sum": 333, "wait": 1_000, "word": "*b", "kind": "card"}
     remote = parse("bool.sure")
     assert isinstance(remote, Node)
     for_some = Overriding({"n": 1, "word": "a"}, None, 2**62, {}, segment=meaning(remote, SCOPE))
     for_one = Overriding(others, None, START_MS + 1_000, {}, attr="text_sure", value="a")
-    lists: Lists = {**LISTS, "words": {"a": START_MS, "card": math.inf}}
+    cards, sums = (LiveList(ListDecl(name, LIST_TYPES[name], LISTS[name], "sha256:0", live=True)) for name in ("cards", "sums"))
+    cards.change("ab", [Change(START_MS - 1_000, False), Change(START_MS + 500, True)])
+    sums.change(700, [Change(START_MS, True, START_MS + 900)])
+    lists: Lists = {**LISTS, "words": {"a": START_MS, "card": math.inf}, "cards": cards, "sums": sums}
     events, cases = Events(random.Random(8)), drawn(7, 240)
     overridden: Counter[str] = Counter()
     for start in range(0, len(cases), 40):
