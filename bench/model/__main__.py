@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,16 +31,18 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=DATA, help="the recorded stream (default: %(default)s)")
     parser.add_argument("--only", choices=("recorded", "simulated"), help="one of the two streams")
     parser.add_argument("--no-hidden", action="store_true", help="without the second run, in which blocks hide verdicts")
+    parser.add_argument("--short", action="store_true", help="LightGBM on the last 30 days only: minutes less, and a weaker opponent")
     asked = parser.parse_args()
+    refits = {"30 days": 30} if asked.short else compare.REFITS
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     found: compare.Compared | None = None
     with _progress(console) as tells:
         if asked.only != "recorded":
-            _simulated(console, tells)
+            _simulated(console, tells, refits)
         if not asked.data.exists():
             console.print(f"{asked.data} is not there (--data FILE names another): the recorded stream is left out")
         elif asked.only != "simulated":
-            found = _recorded(asked.data, console, tells, hidden=not asked.no_hidden)
+            found = _recorded(asked.data, console, tells, refits, hidden=not asked.no_hidden)
     console.print(f"{time.monotonic() - began:.0f} s")
     return _end(found, console)
 
@@ -78,12 +80,12 @@ def _progress(console: Console) -> Iterator[compare.Tells]:
         yield tells
 
 
-def _recorded(path: Path, console: Console, tells: compare.Tells, *, hidden: bool) -> compare.Compared:
+def _recorded(path: Path, console: Console, tells: compare.Tells, refits: Mapping[str, int | None], *, hidden: bool) -> compare.Compared:
     folder, stat = SPARKOV / "rules", path.stat()
     ruleset = ruleset_at(folder)
     rows = rows_of("sparkov", folder, lambda: recorded(path), f"{stat.st_size} {stat.st_mtime_ns}", tells("sparkov rows", None))
     tell.stream(rows, console)
-    found = compare.compare(rows, ruleset, tells)
+    found = compare.compare(rows, ruleset, tells, refits=refits)
     tell.compared(found, "sparkov, every verdict seen", console)
     if hidden:
         blocks = online.shipped_policy(ruleset)
@@ -92,11 +94,11 @@ def _recorded(path: Path, console: Console, tells: compare.Tells, *, hidden: boo
     return found
 
 
-def _simulated(console: Console, tells: compare.Tells) -> None:
+def _simulated(console: Console, tells: compare.Tells, refits: Mapping[str, int | None]) -> None:
     ruleset = ruleset_at(ROOT / "rules")
     rows = _world(None, tells)
     tell.stream(rows, console)
-    tell.compared(compare.compare(rows, ruleset, tells), "simulated world, every verdict seen", console)
+    tell.compared(compare.compare(rows, ruleset, tells, refits=refits), "simulated world, every verdict seen", console)
     new = _world(pattern.ATTACK, tells)
     scores, _, _ = online.prequential(new, ruleset, online.let_all_through, tells("new attack", len(new.ids)))
     tell.pattern(pattern.ATTACK, pattern.met(new, scores), None, console)
