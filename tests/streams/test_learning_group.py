@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from risk.decisions import rfc3339
 from risk.language import load
 from risk.learning import Learner, Offer, Ordered, Version, entries_of
+from streams.cli import learn as learn_command
 from streams.cli import model as model_command
 from tests.streams.harness import RISK, RULES, Stage, fact, now_ms
 
@@ -105,12 +106,14 @@ async def test_a_restarted_learner_reaches_the_same_version(broker: str, tmp_pat
         rescored = await decide(stage, [payment(number, random) for number in range(500, 600)])
         await stage.put_all([*(label(value) for _, _, value in early[300:]), *(label(value, version=2) for _, _, value in early[:100])])
         second = await versions_are(stage, lessons=500)
+        relearned = await learn_again(stage)
         chosen = await choose(stage, first[0], second[-1], random)
     assert {(body["model"]["version"], body["model"]["score"]) for body in unscored} == {(None, None)}
     assert chosen == [first[0], second[-1]], "the promoted version decides, and after the rollback the newest again"
     for receipts in (scored, rescored):
         assert {body["model"]["version"] for body in receipts} == {first[-1]}, "the newest version decides"
         assert all(0 < body["model"]["score"] < 1 for body in receipts)
+    assert relearned == second[-1], "`risk learn` over the log makes the model of the stream"
     assert len(first) >= 3
     assert second[: len(first)] == first
     assert len(second) > len(first)
@@ -120,6 +123,17 @@ async def test_a_restarted_learner_reaches_the_same_version(broker: str, tmp_pat
         f"learning: {len(first)} versions before kill -9, {len(second)} after, each as the learn log makes it; mean score of large "
         f"payments {apart[True]:.2f}, of small ones {apart[False]:.2f}"
     )
+
+
+async def learn_again(stage: Stage) -> str:
+    """The version that `risk learn` makes of the topic."""
+    app = Typer()
+    app.command()(learn_command.learn)
+    file = stage.folder / "learned"
+    words = ["--from-topic", "--rules", str(RULE_SET), "--save", str(file)]
+    done = await asyncio.to_thread(CliRunner().invoke, app, words, env=stage.variables)
+    assert done.exit_code == 0, done.output
+    return Version.from_bytes(file.read_bytes()).hash
 
 
 async def choose(stage: Stage, version: str, newest: str, random: Random) -> list[str]:
