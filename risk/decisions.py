@@ -21,6 +21,7 @@ SCHEMA_VERSION = 1
 AS_WRITTEN: Mapping[int, InForce] = MappingProxyType({})
 """No override holds."""
 NO_MESSAGES: Mapping[int, str] = MappingProxyType({})
+NO_BOUNDS: Mapping[str, float] = MappingProxyType({})
 
 
 class Ruling(msgspec.Struct):
@@ -40,11 +41,17 @@ class Ruling(msgspec.Struct):
     reports: list[dict[str, Any]] = []
 
 
+def _plain(value: Any) -> Any:
+    """A value that knows its bound, as the number that it is: the bound stands beside the values."""
+    return int(value) if isinstance(value, int) else float(value)
+
+
 class Outcome(msgspec.Struct):
     """One payment decided: the ruling, and everything it was made from.
 
     ``in_force``: parameters and mode of the rules that an override holds for. ``values`` are aligned with ``names``; ``unknown``
     gives the cause of each value that is None; ``inputs`` is what the model read; ``failed`` says that a rule or the model raised;
+    ``bounds`` says of values that are not exact how far from the truth they may be;
     ``unknown_rules`` are indexes into ``rules``; ``messages`` are what rules say to reviewers, by their index.
     """
 
@@ -63,6 +70,7 @@ class Outcome(msgspec.Struct):
     messages: Mapping[int, str] = NO_MESSAGES
     control: Mapping[str, Any] | None = None
     """The draw of the control group, where there was one."""
+    bounds: Mapping[str, float] = NO_BOUNDS
 
     @property
     def action(self) -> str:
@@ -182,7 +190,7 @@ class _Decision(msgspec.Struct):
     schema: int
 
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(enc_hook=_plain).encode
 _NO_BOUNDS, _NO_RULES = msgspec.Raw(b"{}"), msgspec.Raw(b"[]")
 
 
@@ -251,7 +259,7 @@ class Writer:
                 self._lists,
                 _Model(model_version, outcome.model_score, top, model_reasons(top, self._reasons) if self._reasons else msgspec.UNSET),
                 self._values(outcome.names)(*outcome.values),
-                _NO_BOUNDS,
+                msgspec.Raw(orjson.dumps(outcome.bounds)) if outcome.bounds else _NO_BOUNDS,
                 outcome.unknown,
                 self._rules(outcome, ruling.acting),
                 self._rules(outcome, ruling.would_be),

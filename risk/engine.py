@@ -21,7 +21,7 @@ from risk.language import Judge, RuleSet
 from risk.learning import Inputs, Version, scorer
 from risk.lists import Entry, versions_of
 from risk.policy import UNCHANGED, Weighing
-from risk.profiles import Layout, Profile, Touch, coverage_keys
+from risk.profiles import DOUBTS, Bounded, BoundedNumber, Layout, Profile, Touch, coverage_keys
 
 RELEASING_OUTCOMES = frozenset({"declined", "reversed", "expired"})
 NOTHING: Mapping[str, str] = {}
@@ -164,7 +164,8 @@ class Engine:
         ``complete``: every profile was there to answer, so that only a value not yet covered can be unknown.
         """
         assert plan.judge is not None and plan.weighing is not None
-        unknown = self._causes(plan, e, values, late_touches) if not (complete and self._always_covered) and None in values else NOTHING
+        covered = complete and self._always_covered and not DOUBTS.withheld
+        unknown = self._causes(plan, e, values, late_touches) if not covered and None in values else NOTHING
         failed, score, inputs = False, given_score, None
         if given_score is None and plan.score is not None:
             try:
@@ -191,6 +192,8 @@ class Engine:
         )
         late = bool(late_touches)
         outcome = Outcome(ruling, plan.rules, plan.names, values, unknown, fired, undecided, score, inputs, late, failed, held)
+        if DOUBTS.bounded:
+            outcome.bounds = {name: v.bound for name, v in zip(plan.names, values, strict=True) if isinstance(v, Bounded | BoundedNumber)}
         if plan.says and (ruling.acting or ruling.would_be):
             outcome.messages = {
                 i: plan.judge.message(i, e, values, score, held.get(i)) for i in (*ruling.acting, *ruling.would_be) if plan.rules[i].message
@@ -211,8 +214,9 @@ class Engine:
             cause = "late" if index in late_touches else "no_key" if touch.key(e) is None else "cold"
             for name in touch.features:
                 if values[i] is None:
-                    causes[name] = cause
+                    causes[name] = "bounded" if cause == "cold" and name in DOUBTS.withheld else cause
                 i += 1
+        DOUBTS.withheld.clear()
         return causes
 
     def _one_by_one(self, plan: Plan, e: Event, values: Sequence[Any], score: float | None) -> tuple[list[int], list[int]]:

@@ -27,14 +27,19 @@ class CorruptChangelog(Exception):
 class Packed(msgspec.Struct, array_like=True, gc=False):
     """A profile that is held as its chunks: the open one and how it was written last, and the closed ones with their epochs.
 
-    ``epoch`` 0: the open chunk was never written; it has ``rows`` rows, behind one another in ``open``.
+    ``epoch`` 0: the open chunk was never written; it has ``rows`` rows, behind one another in ``open``. ``base`` stands for all chunks
+    below the number ``covers``; empty: there is none. ``at`` is the time of its newest touch.
     """
 
+    at: int
     chunk: int
     epoch: int
     rows: int
     open: bytes
     closed: list[tuple[int, bytes]]
+    covers: int = 0
+    base_epoch: int = 0
+    base: bytes = b""
 
     def chunks(self) -> Iterator[bytes]:
         """All chunks, the open one last."""
@@ -58,6 +63,11 @@ def prefix_of(kind: str, key: str) -> bytes:
     return b"c" + _encode((kind, key))
 
 
+def base_key(prefix: bytes, covers: int, epoch: int) -> bytes:
+    """The key of what is left of a profile's chunks below the number ``covers``."""
+    return b"b" + prefix[1:] + TAIL.pack(covers, epoch)
+
+
 def profile_of(prefix: bytes) -> tuple[str, str]:
     """Kind and key of the profile whose changelog keys begin so."""
     kind, key = decode_rows(prefix[1:])
@@ -71,7 +81,7 @@ def marker_key(epoch: int) -> bytes:
 
 def epoch_in(key: bytes) -> int:
     """The epoch that a changelog key carries; 0 where it carries none."""
-    if key[:1] == b"c":
+    if key[:1] in (b"c", b"b"):
         return int(TAIL.unpack(key[-8:])[1])
     if key[:1] == b"x":
         return int.from_bytes(key[-4:], "big")

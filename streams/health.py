@@ -51,12 +51,15 @@ def begin_at_zero(metrics: Metrics, ruleset: RuleSet, topics: Collection[str]) -
     for reason in REASONS:
         metrics.add("risk_dead_letters_total", reason, by=0)
     for where in ("live", "packed", "stored"):
-        metrics.add("risk_profiles_moved_total", where, by=0)
         metrics.set("risk_profiles_held", 0, where)
     for how in CONTROL_HOWS:
         metrics.add("risk_control_payments_total", how, by=0)
     for how in HOWS:
         metrics.add("risk_labels_joined_total", how, by=0)
+    for where in ("live", "packed", "stored", "gone"):
+        metrics.add("risk_profiles_moved_total", where, by=0)
+    for cause in ("thinned", "expired"):
+        metrics.add("risk_profile_rows_gone_total", cause, by=0)
     for reason in REFUSALS:
         metrics.add("risk_model_records_refused_total", reason, by=0)
     for verdict in VERDICTS:

@@ -41,6 +41,7 @@ class Keeping:
         self._flushing = True
         settled, self.unsafe = self.unsafe, []
         writes, size = [], 0
+        stores = [shard.store for shard in worker.shards.values()]
         for partition, shard in worker.shards.items():
             changes = shard.ledger.take_changes() + shard.store.take_changes()
             if changes:
@@ -51,6 +52,8 @@ class Keeping:
                 writes.append(self._write(shard, partition, records))
         if writes:
             await asyncio.gather(*writes)
+        for store in stores:
+            store.forgetting.acknowledged()
         for source, offset in settled:
             source.settle(offset)
         worker.metrics.add("risk_changelog_bytes_total", by=size)
@@ -75,7 +78,10 @@ class Keeping:
         private = (worker.topics["values"], worker.topics["learn"])
         done = {tp: source.committable() for tp, source in worker.sources.items() if tp.topic not in private}
         moved = {tp: offset for tp, offset in done.items() if offset > worker.sources[tp].committed}
+        standing = [(shard.store.forgetting, shard.store.forgetting.standing()) for shard in worker.shards.values()]
         if moved and await worker.consumer.commit_offsets(moved):
+            for forgetting, steps in standing:
+                forgetting.stands(steps)
             worker.metrics.add("risk_commits_total")
             for tp, offset in moved.items():
                 if tp in worker.sources:
@@ -89,14 +95,18 @@ class Keeping:
                     shard.ledger.sieve.told(committed)
 
     async def make_room(self) -> None:
-        """A piece of work towards the limits of profiles in memory, at every beat."""
+        """A piece of work towards the limits of profiles in memory and of their history, at every beat."""
         worker = self._worker
         for shard in worker.shards.values():
             places, settings, shards = shard.store.places, worker.settings, len(worker.shards)
             shard.store.make_room(settings.profiles_live // shards, settings.profiles_packed // shards)
+            shard.store.forget(worker.heads.now_ms())
             for where, count in places.take_moves().items():
                 if count:
                     worker.metrics.add("risk_profiles_moved_total", where, by=count)
+            for cause, count in shard.store.forgetting.take_counts().items():
+                if count:
+                    worker.metrics.add("risk_profile_rows_gone_total", cause, by=count)
 
     def start_over(self) -> None:
         """All partitions are taken over anew: what was not safe comes again."""

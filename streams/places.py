@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from risk.engine import Engine
-from risk.profiles import Profile
+from risk.profiles import Past, Profile
 from streams.chunks import Packed, pack, prefix_of, profile_of, unpack
 from streams.shelf import Shelf
 
@@ -20,13 +20,14 @@ VISITS_MAX = 2_048
 """Live profiles looked at in one piece of work: about 4 ms where all of them are packed."""
 PUT_AWAY_MAX = 512
 PACKED_BYTES = 140  # its key, its place in the dictionary, and the head of its bytes
+Rebuild = Callable[[Profile, Iterable[bytes], Past | None], None]
 NEVER_SEEN = -(1 << 62)
 
 
 class Kept:
     """A live profile, its open chunk, and the closed ones: all that packing it takes."""
 
-    __slots__ = ("profile", "prefix", "open", "rows", "chunk", "epoch", "dirty", "closed", "seen")
+    __slots__ = ("profile", "prefix", "open", "rows", "chunk", "epoch", "dirty", "closed", "seen", "covers", "base_epoch")
 
     def __init__(self, profile: Profile, prefix: bytes) -> None:
         self.profile = profile
@@ -37,13 +38,15 @@ class Kept:
         self.epoch = 0  # under which the open chunk was last written; 0: never
         self.dirty = False
         self.closed: list[tuple[int, bytes]] | None = None  # (epoch, chunk)
+        self.covers = 0  # chunks below this number are in the base
+        self.base_epoch = 0  # under which that was written; 0: there is none
         self.seen = NEVER_SEEN  # the newest touch, when the hand last came by
 
 
 class Places:
     """The profiles of one partition by kind and key. ``rebuild`` enters the rows of chunks into an empty profile."""
 
-    def __init__(self, engine: Engine, name: str, state: Path | None, rebuild: Callable[[Profile, Iterable[bytes]], None]) -> None:
+    def __init__(self, engine: Engine, name: str, state: Path | None, rebuild: Rebuild) -> None:
         self._engine = engine
         self._name = name
         self._state = state
@@ -54,7 +57,7 @@ class Places:
         self._pins: dict[bytes, set[int]] = {}
         self.shelf: Shelf | None = None
         self.hand: deque[Kept] = deque()
-        self.moves = {"live": 0, "packed": 0, "stored": 0}
+        self.moves = {"live": 0, "packed": 0, "stored": 0, "gone": 0}
 
     def add_kind(self, kind: str) -> None:
         self.live.setdefault(kind, {})
@@ -89,8 +92,8 @@ class Places:
         held = self.enter(kind, key, self._engine.layout.profile(kind))
         was = unpack(packed)
         held.open, held.rows, held.chunk, held.epoch = bytearray(was.open), was.rows, was.chunk, was.epoch
-        held.closed = was.closed or None
-        self._rebuild(held.profile, was.chunks())
+        held.closed, held.covers, held.base_epoch = was.closed or None, was.covers, was.base_epoch
+        self._rebuild(held.profile, was.chunks(), Past.read(was.base) if was.base else None)
         self.moves["live"] += 1
         return held
 
@@ -115,7 +118,7 @@ class Places:
             if len(hand) <= live_max:
                 break
             held = hand.popleft()
-            at = held.profile.at
+            at = held.profile.newest
             if held.dirty or at != held.seen or held.prefix in self._pins:
                 held.seen = at
                 hand.append(held)
@@ -128,8 +131,35 @@ class Places:
     def _pack(self, held: Kept) -> None:
         kind, key = profile_of(held.prefix)
         del self.live[kind][key]
-        self.take_in(kind, key, pack(Packed(held.chunk, held.epoch, held.rows, bytes(held.open), held.closed or [])))
+        profile, base = held.profile, held.profile.past.packed() if held.profile.past is not None else b""
+        packed = Packed(
+            profile.newest, held.chunk, held.epoch, held.rows, bytes(held.open), held.closed or [], held.covers, held.base_epoch, base
+        )
+        self.take_in(kind, key, pack(packed))
         self.moves["packed"] += 1
+
+    def pack_now(self, held: Kept) -> None:
+        """Pack a profile that has just been made live, if nothing about it is unwritten."""
+        if self.hand and self.hand[-1] is held and not held.dirty and held.prefix not in self._pins:
+            self.hand.pop()
+            self._pack(held)
+
+    def remove(self, held: Kept) -> None:
+        """Hold a live profile no longer."""
+        kind, key = profile_of(held.prefix)
+        del self.live[kind][key]
+        if self.hand[-1] is held:
+            self.hand.pop()
+        else:
+            self.hand.remove(held)
+
+    def is_pinned(self, held: Kept) -> bool:
+        return held.prefix in self._pins
+
+    @staticmethod
+    def name_of(held: Kept) -> tuple[str, str]:
+        """Kind and key."""
+        return profile_of(held.prefix)
 
     def _put_away(self, count: int) -> None:
         """The longest packed go to the shelf."""
@@ -138,7 +168,7 @@ class Places:
             self.shelf = Shelf(self._state, self._name)
         kind, profiles = max(self.packed.items(), key=lambda item: len(item[1]))
         keys = list(islice(profiles, count))
-        self.shelf.put(kind, ((key, profiles[key]) for key in keys))
+        self.shelf.put(kind, ((key, unpack(profiles[key]).at, profiles[key]) for key in keys))
         for key in keys:
             self.packed_bytes -= len(profiles.pop(key))
         self.moves["stored"] += len(keys)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from risk.engine import Engine
-from risk.profiles import Profile, Touch
+from risk.profiles import Past, Profile, Touch
 from streams.chunks import CorruptChangelog, decode_rows, shape_id
 from streams.wire import AGAIN, RELEASE, RESTORE, TouchShape, encode_row
 
@@ -78,8 +78,18 @@ class Rows:
                 raise CorruptChangelog(f"a row of partition {self._partition} has shape {row[0]}, which no record explains")
         return found
 
-    def replay(self, profile: Profile, chunks: Iterable[bytes]) -> None:
-        """Enter the rows of all chunks, in order of arrival."""
+    def entered(self, chunks: Iterable[bytes]) -> list[tuple[Touch, int, tuple[Any, ...]]]:
+        """The rows of chunks as rows of today: touch, time, values. Those that nobody asks for, and what settles quota, are left out."""
+        found = []
+        for shape, t, _, _, _, _, row in _all_rows(chunks):
+            how = self._adopt[shape] if shape >= 0 else None
+            if how is not None:
+                touch, convert = how
+                found.append((touch, t, tuple(row) if convert is None else convert(tuple(row))))
+        return found
+
+    def replay(self, profile: Profile, chunks: Iterable[bytes], past: Past | None = None) -> None:
+        """Enter the rows of all chunks, in order of arrival, behind what is left of older ones."""
         adopt = self._adopt
         for shape, t, tid, _, _, _, row in _all_rows(chunks):
             if shape >= 0:
@@ -91,8 +101,18 @@ class Rows:
                 profile.release(tid)
             elif shape == RESTORE:
                 profile.restore(tid)
+        if past is not None:
+            profile.remember(past)
 
 
 def _all_rows(chunks: Iterable[bytes]) -> Iterator[list[Any]]:
     for chunk in chunks:
         yield from decode_rows(chunk)
+
+
+def read_past(base: bytes, partition: int) -> Past:
+    """What is left of a profile's older rows. Raises CorruptChangelog."""
+    try:
+        return Past.read(base)
+    except (msgspec.MsgspecError, ValueError, TypeError) as error:
+        raise CorruptChangelog(f"a base of partition {partition} is none: {error}") from error

@@ -26,15 +26,16 @@ class Shelf:
         self._file = sqlite3.connect(path, isolation_level=None)
         for pragma in PRAGMAS:
             self._file.execute(f"PRAGMA {pragma}")
-        self._file.execute("CREATE TABLE profiles (kind TEXT, key TEXT, packed BLOB, PRIMARY KEY (kind, key)) WITHOUT ROWID")
+        self._file.execute("CREATE TABLE profiles (kind TEXT, key TEXT, at INTEGER, packed BLOB, PRIMARY KEY (kind, key)) WITHOUT ROWID")
+        self._file.execute("CREATE INDEX by_time ON profiles (kind, at)")
         path.unlink()
         self.counts: dict[str, int] = {}
 
-    def put(self, kind: str, profiles: Iterable[tuple[str, bytes]]) -> None:
-        """Take these in, none of which is here."""
-        rows = [(kind, key, packed) for key, packed in profiles]
+    def put(self, kind: str, profiles: Iterable[tuple[str, int, bytes]]) -> None:
+        """Take these in, none of which is here: key, time of the newest touch, packed."""
+        rows = [(kind, key, at, packed) for key, at, packed in profiles]
         self._file.execute("BEGIN")
-        self._file.executemany("INSERT INTO profiles VALUES (?, ?, ?)", rows)
+        self._file.executemany("INSERT INTO profiles VALUES (?, ?, ?, ?)", rows)
         self._file.execute("COMMIT")
         self.counts[kind] = self.counts.get(kind, 0) + len(rows)
 
@@ -47,6 +48,11 @@ class Shelf:
             return None
         self.counts[kind] -= 1
         return bytes(found[0])
+
+    def older(self, kind: str, than_ms: int, count: int) -> list[str]:
+        """Keys of some whose newest touch is older."""
+        found = self._file.execute("SELECT key FROM profiles WHERE kind = ? AND at < ? ORDER BY at LIMIT ?", (kind, than_ms, count))
+        return [key for (key,) in found]
 
     def bytes(self) -> int:
         """What the file takes on disk."""

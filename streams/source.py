@@ -118,6 +118,11 @@ class Heads:
                     break
                 yield first, waiting.popleft()
 
+    def now_ms(self) -> int:
+        """How far event time has come, as far as it was routed."""
+        waiting = [source.waiting[0].order_ms for source in self.sources.values() if source.waiting]
+        return min(waiting) if waiting else max((source.order_ms for source in self.sources.values()), default=0)
+
     def oldest_ms(self) -> float:
         """The broker's time of the record that has waited longest."""
         return min((source.waiting[0].record.timestamp for source in self.sources.values() if source.waiting), default=0)

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from risk.engine import Engine
-from risk.profiles import Profile, Touch
-from streams.chunks import TAIL, CorruptChangelog, Packed, array_of, decode_rows, pack, profile_of, rows_in
+from risk.profiles import Past, Profile, Touch
+from streams.chunks import TAIL, CorruptChangelog, Packed, array_of, base_key, decode_rows, pack, profile_of, rows_in
+from streams.forgetting import Forgetting
 from streams.places import Kept, Places
-from streams.rows import Rows
+from streams.rows import Rows, read_past
 from streams.wire import AGAIN, PARTITIONS_MAX, RELEASE, RESTORE, encode_row, mark_of, row_head
 
 Applied = tuple[int, str, str, str]
@@ -29,6 +30,8 @@ Coming = Mapping[tuple[int, int], int]
 NOTHING_COMING: Coming = {}
 CHUNK_ROWS = 32
 """The open chunk is written whole at each flush: longer ones cost more changelog a payment, shorter ones more records to recover."""
+HEAVY_CHUNKS, HEAVY_EVERY = 160, 8
+"""So many closed chunks are enough to thin; it is asked again at every eighth, for rows of a heavy profile may not be committed yet."""
 CHUNK_BYTES_MAX = 256 * 1024
 """Rows with long texts close a chunk early: a record must stay well below what the broker takes."""
 
@@ -51,7 +54,7 @@ class Store:
         # rows that are in the profiles already and may come again: (tid, kind, key, role) -> their newest offset in risk.touches
         self.applied: dict[Applied, int] = {}
         self._applied_order: dict[int, deque[tuple[int, int, Applied]]] = {}
-        self._touches_edge = 0  # what is committed of risk.touches
+        self.touches_edge = 0  # what is committed of risk.touches
         self._settled: set[tuple[int, str, str]] = set()  # of those: payments that a result has settled
         self._roles: dict[str, set[str]] = {}
         self._empty: dict[str, Profile] = {}
@@ -66,6 +69,7 @@ class Store:
                 self._roles.setdefault(touch.kind, set()).add(touch.role)
         self._of = {touch: (self.places.live[touch.kind], row_head(shape)) for touch, shape in self.rows.of.items()}
         self._shapes_noted = False
+        self.forgetting = Forgetting(self)
 
     # ------------------------------------------------------------------ asking and recording
 
@@ -78,9 +82,12 @@ class Store:
         profiles, head = self._of[touch]
         held = profiles.get(key) or self.places.find(touch.kind, key)
         if held is None:
+            gone = self.forgetting.may_have_been(touch.kind, t) if self.forgetting.gone else None
             if not touch.records:
-                return touch.read(self._empty_profile(touch.kind), t, row, tid)
+                return touch.read(self._empty_profile(touch.kind, gone), t, row, tid)
             held = self.places.enter(touch.kind, key, touch.empty())
+            if gone is not None:
+                self._begin_with_past(held, gone)
         if self.applied and (tid, touch.kind, key, touch.role) in self.applied:
             self._mark(held)  # written again under our epoch: a stale owner may have written the same chunk under its own
             return touch.read_again(held.profile, t, row, tid)
@@ -181,21 +188,41 @@ class Store:
     def forget_applied(self, committed: Mapping[int, int], touches_committed: int | None = None) -> None:
         """What these sources have committed never comes again, once risk.touches is committed too."""
         if touches_committed is not None:
-            self._touches_edge = touches_committed
+            self.touches_edge = touches_committed
+        self.forgetting.committed.update(committed)
         for source, edge in committed.items():
             order = self._applied_order.get(source)
-            while order and order[0][0] < edge and order[0][1] < self._touches_edge:
+            while order and order[0][0] < edge and order[0][1] < self.touches_edge:
                 _, via, applied = order.popleft()
                 if self.applied.get(applied) == via:
                     del self.applied[applied]
                     if applied[3] in self._roles.get(applied[1], ()):  # the payment's own row: its result may be committed long before
                         self._settled.discard(applied[:3])
 
-    def _empty_profile(self, kind: str) -> Profile:
+    def _empty_profile(self, kind: str, gone: int | None) -> Profile:
+        if gone is not None:
+            blank = self.engine.layout.profile(kind)
+            blank.remember(Past(gone))
+            return blank
         found = self._empty.get(kind)
         if found is None:
             found = self._empty[kind] = self.engine.layout.profile(kind)
         return found
+
+    def _begin_with_past(self, held: Kept, gone: int) -> None:
+        """A profile of which rows may have gone, as far as anybody knows: what reaches back to them is unknown."""
+        past = Past(gone)
+        held.profile.remember(past)
+        held.base_epoch = self.epoch
+        self.note(base_key(held.prefix, 0, self.epoch), past.packed())
+
+    def rebuild(self, held: Kept, kind: str, past: Past) -> None:
+        """Make the profile anew from the chunks that it has and what is left of others."""
+        newest, profile = held.profile.newest, self.engine.layout.profile(kind)
+        chunks = [chunk for _, chunk in held.closed or ()]
+        self.rows.replay(profile, [*chunks, array_of(held.rows, held.open)] if held.rows else chunks, past)
+        past.at = max(past.at, newest)
+        held.profile = profile
 
     def _mark(self, held: Kept) -> None:
         if not held.dirty:
@@ -224,6 +251,8 @@ class Store:
         held.chunk += 1
         held.rows = held.epoch = 0
         held.open = bytearray()
+        if len(held.closed) % HEAVY_EVERY == 0 and len(held.closed) >= HEAVY_CHUNKS:
+            self.forgetting.heavy.append(held)
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
         """Everything that changed since the last call, in the order in which it must be written."""
@@ -235,12 +264,17 @@ class Store:
             if held.rows:
                 self._write(held)
         self._dirty.clear()
+        self.forgetting.written()
         changes, self._changes = self._changes, []
         return changes
 
     def make_room(self, live_max: int, packed_max: int) -> None:
         """One bounded piece of work towards so many live and so many packed profiles, the rest on disk."""
         self.places.make_room(live_max, packed_max)
+
+    def forget(self, now_ms: int) -> None:
+        """One bounded piece of work on letting rows go. ``now_ms``: event time that no single clock can set."""
+        self.forgetting.piece(now_ms)
 
     # ------------------------------------------------------------------ recovery
 
@@ -258,11 +292,15 @@ class Store:
         ``unsafe``: for each source code the offset from which on records may come again; their rows are remembered as applied. So are those
         of sources that stand in the uncommitted rest of risk.touches (``coming``): a touch sent twice, and recorded once.
         """
-        self._touches_edge = max(0, touches_committed)
+        self.touches_edge = max(0, touches_committed)
+        self.forgetting.committed.update(unsafe)
+        for key, value in records.items():
+            if key[:1] == b"w" and key[1:].decode() in self.places.live:
+                self.forgetting.gone_wholly(key[1:].decode(), int.from_bytes(value, "big", signed=True), write=False)
         self.rows.learn(records)
         chunks: dict[bytes, bytes | list[bytes]] = {}  # prefix -> its one key, or all of them
-        for count, key in enumerate([key for key in records if key[:1] == b"c"]):
-            prefix = key[:-8]
+        for count, key in enumerate([key for key in records if key[:1] in (b"c", b"b")]):
+            prefix = b"c" + key[1:-8]
             before = chunks.get(prefix)
             if before is None:
                 chunks[prefix] = key
@@ -285,27 +323,48 @@ class Store:
         if kind not in self.places.live:
             return 0  # no feature asks for this kind of profile any more
         newest: dict[int, tuple[int, bytes]] = {}
+        base, covers, base_epoch = b"", 0, 0
         for name, value in written.items():
             number, epoch = TAIL.unpack(name[-8:])
-            if number not in newest or newest[number][0] < epoch:
+            if name[:1] == b"b":
+                if (number, epoch) >= (covers, base_epoch):
+                    base, covers, base_epoch = value, number, epoch
+            elif number not in newest or newest[number][0] < epoch:
                 newest[number] = (epoch, value)
-        if len(newest) != 1 + max(newest):
-            raise CorruptChangelog(f"profile {kind} of partition {self.partition} misses a chunk: it has {sorted(newest)[:20]}")
-        closed = [newest[number] for number in range(len(newest))]
-        count = sum([self._scan(kind, key, chunk, unsafe, touches_committed, coming) for _, chunk in closed])
-        epoch, last = closed[-1]
-        rows = rows_in(last)
-        if rows < CHUNK_ROWS:
-            packed = Packed(len(closed) - 1, epoch, rows, last[3:], closed[:-1])
+        for name in written:  # a base of an earlier owner stands: what it covers may go
+            number, epoch = TAIL.unpack(name[-8:])
+            if number < covers or (name[:1] == b"b" and (number, epoch) != (covers, base_epoch)):
+                self._changes.append((name, None))
+        numbers = sorted(number for number in newest if number >= covers)
+        if numbers != list(range(covers, covers + len(numbers))):
+            raise CorruptChangelog(f"profile {kind} of partition {self.partition} misses a chunk from {covers} on: it has {numbers[:20]}")
+        past = read_past(base, self.partition) if base else None
+        if past is not None and not numbers and not past.speaks:
+            self.forgetting.gone_wholly(kind, past.newest)
+            self._changes.append((base_key(prefix, covers, base_epoch), None))
+            return 0  # all of it expired
+        closed = [newest[number] for number in numbers]
+        count, at = 0, past.newest if past is not None else 0
+        for _, chunk in closed:
+            rows, newest_ms = self._scan(kind, key, chunk, unsafe, touches_committed, coming)
+            count, at = count + rows, max(at, newest_ms)
+        epoch, last = closed[-1] if closed else (0, b"")
+        still = rows_in(last) if closed else CHUNK_ROWS
+        if still < CHUNK_ROWS:
+            packed = Packed(at, numbers[-1], epoch, still, last[3:], closed[:-1], covers, base_epoch, base)
         else:
-            packed = Packed(len(closed), 0, 0, b"", closed)
+            packed = Packed(at, covers + len(closed), 0, 0, b"", closed, covers, base_epoch, base)
         self.places.take_in(kind, key, pack(packed))
         return count
 
-    def _scan(self, kind: str, key: str, chunk: bytes, unsafe: Mapping[int, int], touches_committed: int, coming: Coming) -> int:
-        """Look at the rows of a chunk without entering them; remember those that may come again."""
-        rows = self.rows.marks(chunk)
-        for shape, _, tid, source, offset, via, row in rows:
+    def _scan(
+        self, kind: str, key: str, chunk: bytes, unsafe: Mapping[int, int], touches_committed: int, coming: Coming
+    ) -> tuple[int, int]:
+        """Look at the rows of a chunk without entering them; remember those that may come again. Returns their number and newest time."""
+        rows, newest = self.rows.marks(chunk), 0
+        for shape, t, tid, source, offset, via, row in rows:
+            if t > newest:
+                newest = t
             result = shape in (RELEASE, RESTORE)
             if result:
                 self._note_result(tid, kind, key, source)
@@ -317,7 +376,7 @@ class Store:
                     role = str(decode_rows(row)[0]) if shape == AGAIN else self.rows.role(shape)
                 if role is not None:
                     self.remember(tid, kind, key, role, source, offset, max(via, again))
-        return len(rows)
+        return len(rows), newest
 
     def counts(self) -> Iterable[tuple[str, int]]:
         """How many profiles there are, by kind, wherever they are held."""

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from risk.profiles import plain, within
+
 INPUT_TOPICS = ("payments", "activity", "labels")
 PARTITIONS_MAX = 4096
 END_MS = 1 << 60
@@ -87,9 +89,23 @@ class AnswerEnvelope(msgspec.Struct, array_like=True):
 
 RELEASE, RESTORE, AGAIN = -1, -2, -3
 
-encode = msgspec.msgpack.Encoder().encode
+_BOUNDED = 1  # the code of a value that knows its bound
+
+
+def _with_bound(value: Any) -> msgspec.msgpack.Ext:
+    return msgspec.msgpack.Ext(_BOUNDED, encode_row((plain(value), value.bound)))
+
+
+def _from_ext(code: int, data: memoryview) -> Any:
+    if code != _BOUNDED:
+        raise ValueError(f"an answer holds an extension {code}")
+    value, bound = msgspec.msgpack.decode(data)
+    return within(value, bound)
+
+
+encode = msgspec.msgpack.Encoder(enc_hook=_with_bound).encode
 decode_touches = msgspec.msgpack.Decoder(TouchEnvelope).decode
-decode_answers = msgspec.msgpack.Decoder(AnswerEnvelope).decode
+decode_answers = msgspec.msgpack.Decoder(AnswerEnvelope, ext_hook=_from_ext).decode
 
 
 def mark_of(t: int, tid: int, source: int, offset: int, via: int) -> bytes:

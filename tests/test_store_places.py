@@ -89,7 +89,7 @@ def test_profiles_are_packed_stored_and_live_again(tmp_path: Path) -> None:
     for number in range(10):
         assert probe(owner, f"u{number}", 20)["total"] == 100
     assert held(owner) == (10, 0, 0)
-    assert owner.store.places.take_moves() == {"live": 7, "packed": 7, "stored": 3}
+    assert owner.store.places.take_moves() == {"live": 7, "packed": 7, "stored": 3, "gone": 0}
 
 
 def test_the_coldest_are_packed_first() -> None:
@@ -113,6 +113,20 @@ def test_a_profile_with_unwritten_rows_stays_live() -> None:
     owner.flush()
     squeeze(owner, 0, 0)
     assert held(owner) == (0, 1, 0)
+
+
+def test_a_profile_that_knows_of_a_release_in_memory_only_stays_live_until_it_is_written() -> None:
+    owner = Owner()
+    owner.pay(1, amount=100)
+    owner.store.release_here("user", "u", payment_tid("p1"))
+    owner.flush()
+    squeeze(owner, 0, 0)
+    assert held(owner) == (1, 0, 0)
+    owner.settle(1, source=0, offset=1)
+    owner.flush()
+    squeeze(owner, 0, 0)
+    assert held(owner) == (0, 1, 0)
+    assert probe(owner)["used"] == 0
 
 
 def test_room_is_made_a_piece_at_a_time(tmp_path: Path) -> None:
@@ -164,8 +178,9 @@ def test_a_chunk_that_holds_no_rows_is_not_guessed_away() -> None:
 def test_the_shelf_hands_out_what_was_put_there_once(tmp_path: Path) -> None:
     shelf, random = Shelf(tmp_path, "partition-0"), Random(3)
     profiles = {f"k{n}": random.randbytes(random.randrange(400)) for n in range(600)}
-    shelf.put("card", profiles.items())
-    shelf.put("user", [("k1", b"another kind")])
+    shelf.put("card", ((key, int(key[1:]), packed) for key, packed in profiles.items()))
+    shelf.put("user", [("k1", 5, b"another kind")])
+    assert shelf.older("card", 3, 2) == ["k0", "k1"] and shelf.older("user", 5, 9) == []
     assert (shelf.counts, shelf.take("card", "nobody"), shelf.take("device", "k1")) == ({"card": 600, "user": 1}, None, None)
     assert {key: shelf.take("card", key) for key in profiles} == profiles
     assert (shelf.take("card", "k1"), shelf.take("user", "k1"), shelf.counts) == (None, b"another kind", {"card": 0, "user": 0})

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from risk.profiles.columns import Profile
 from risk.profiles.layout import Layout, coverage_keys
+from risk.profiles.past import Past, reach_ms
+from risk.profiles.recall import DOUBTS, Bounded, BoundedNumber, plain, within
 from risk.profiles.touch import Touch
 
-__all__ = ["Layout", "Profile", "Touch", "coverage_keys"]
+__all__ = ["DOUBTS", "Bounded", "BoundedNumber", "Layout", "Past", "Profile", "Touch", "coverage_keys", "plain", "reach_ms", "within"]

@@ -12,27 +12,41 @@ from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any, ClassVar
 
+from risk.profiles.past import Past
 from risk.profiles.plan import SeriesPlan
 from risk.profiles.quota import Ledger
 from risk.profiles.tally import Tally
 
 BEFORE_EVERYTHING = -(1 << 63)
+AFTER_EVERYTHING = 1 << 62
 PROFILE_BYTES, SERIES_BYTES, SLOT_BYTES, INT_BYTES = 200, 300, 9, 32  # CPython 3.11; a list keeps an eighth in reserve
 
 
 class Profile:
     """One entity's memory. ``at``: the newest time that touched it; a slot is None until its series has a row."""
 
-    __slots__ = ("at", "ledger")
+    __slots__ = ("at", "ledger", "past")
     slots: ClassVar[tuple[str, ...]] = ()
     at: int
     ledger: Ledger | None
+    past: Past | None  # of rows that are gone; ``at`` is then beyond every time, so that each read and record comes to ask
 
     def __init__(self) -> None:
         self.at = BEFORE_EVERYTHING
         self.ledger = None
+        self.past = None
         for slot in self.slots:
             setattr(self, slot, None)
+
+    @property
+    def newest(self) -> int:
+        """The newest time that touched it."""
+        return self.at if self.past is None else self.past.at
+
+    def remember(self, past: Past) -> None:
+        """Hold what is left of rows that are no longer entered here."""
+        past.at = max(self.newest, past.newest)
+        self.past, self.at = past, AFTER_EVERYTHING
 
     def release(self, tid: int) -> None:
         """Give back what the event reserved in ``counts: passed`` series; again, or for an event not yet recorded, is fine."""
@@ -172,7 +186,7 @@ def series_class(plan: SeriesPlan) -> type[Series]:
 
 def profile_class(kind: str, slots: Sequence[str]) -> type[Profile]:
     """The profile class of one kind: a slot for each of its series."""
-    lines = ["def __init__(self):", f" self.at = {BEFORE_EVERYTHING}", " self.ledger = None"]
+    lines = ["def __init__(self):", f" self.at = {BEFORE_EVERYTHING}", " self.ledger = self.past = None"]
     lines += [f" self.{slot} = None" for slot in slots]
     space: dict[str, Any] = {}
     exec("\n".join(lines), space)  # our own text, made of slot names only

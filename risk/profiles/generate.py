@@ -31,7 +31,7 @@ def reading(
 def recording(plan: TouchPlan) -> list[str]:
     """Body of ``record``. Rows of an older plan may lack what today's requires: absent adds nothing, and is skipped as a value."""
     names = {c: f"r{k}" for k, c in enumerate(plan.columns)}
-    lines = [" if t > p.at: p.at = t"]
+    lines = [" if t > p.at: p.at = t", " elif p.past is not None and t > p.past.at: p.past.at = t"]
     if plan.passed:
         lines += [" book = p.ledger", " if book is None: book = p.ledger = Ledger()"]
         lines += [" place = book.arrive(tid)", " begins = place >= 0 and book.begins(tid)"]

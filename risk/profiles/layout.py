@@ -56,6 +56,14 @@ class Layout:
         """An empty profile of a kind."""
         return self._kinds[kind].profile()
 
+    def series_of(self, kind: str) -> tuple[SeriesPlan, ...]:
+        """All series of a kind of profile."""
+        return tuple(self._kinds[kind].series.values())
+
+    def gone_wholly(self, kind: str, newest_ms: int) -> None:
+        """Profiles of this kind went, whose newest row was as new as that: nobody knows any more which there were."""
+        self._kinds[kind].gone = max(self._kinds[kind].gone, newest_ms)
+
     def adopt(self, event: str, role: str, columns: tuple[str, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]] | None:
         """How rows written under an older rule set become rows of today's touch; None when nothing records them any more.
 

@@ -76,6 +76,11 @@ def values_of(plan: Plan, receipt: Message) -> list[Any]:
     return [NEVER if name in values and values[name] is None and name not in causes else values.get(name) for name in plan.names]
 
 
+def withheld_of(receipt: Message) -> Iterator[str]:
+    """Names of values that a profile withheld, for want of rows that it has let go."""
+    return (name for name, cause in _mapping(receipt, "unknown").items() if cause == "bounded")
+
+
 def late_touches_of(plan: Plan, receipt: Message) -> Sequence[int]:
     """Indexes of touches whose answer came too late. A degraded receipt has at least one, if only one that answers nothing."""
     causes = _mapping(receipt, "unknown")

@@ -20,6 +20,7 @@ from risk.events import BadEvent
 from risk.language import RuleSet
 from risk.learning import Version
 from risk.lists import Entry
+from risk.profiles import DOUBTS
 from risk.tools.messages import (
     Message,
     Numbered,
@@ -30,6 +31,7 @@ from risk.tools.messages import (
     payment_id_of,
     score_of,
     values_of,
+    withheld_of,
 )
 
 GIVEN = frozenset({"event", "ruleset", "values", "bounds", "late", "source", "received_at", "decided_at"})
@@ -164,6 +166,7 @@ class Replay:
         if GAVE_UP in (receipt.get("unknown") or {}).values():
             outcome = self.engine.give_up(plan, event)
         else:
+            DOUBTS.withheld.update(withheld_of(receipt))
             outcome = self.engine.decide(plan, event, values, late_touches_of(plan, receipt), given)
         mildest = self.ruleset.policy.actions[0]
         control.again(outcome, mildest, receipt.get("control"))
