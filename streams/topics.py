@@ -99,7 +99,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("learn", "risk.learn", "Private: the learn log: what decisions read, and labels, for the one learner.", 400 * DAY_MS),
     Topic("profiles", "{id}.profiles", "Private: the changelog from which profiles are recovered.", None, cleanup="compact"),
     Topic("rulesets", "risk.rulesets", "Rule sets by hash.", None, partitions=1, cleanup="compact"),
-    Topic("models", "risk.models", "Model versions by hash.", None, partitions=1, cleanup="compact"),
+    Topic("models", "risk.models", "Model versions by hash, and the acts that chose among them.", None, partitions=1, cleanup="compact"),
     Topic("lists", "risk.lists", "Entries of lists that change while workers run.", None, partitions=1, cleanup="compact", worker="read"),
 )
 
