@@ -133,6 +133,7 @@ CATALOGUE: tuple[Entry, ...] = (
     Entry("risk_model_versions_refused_total", "counter", (), "Versions that failed their checks and were not published."),
     Entry("risk_learn_records_refused_total", "counter", (), "Records of the learn log that cannot be read."),
     Entry("risk_labels_total", "counter", ("verdict",), "Labels read, by verdict."),
+    Entry("risk_collector_pause_seconds", "gauge", (), "Longest time that Python's garbage collector has stopped this worker."),
     Entry("risk_process_resident_bytes", "gauge", (), "Memory of the worker."),
     Entry("risk_process_cpu_seconds_total", "counter", (), "Processor time of the worker."),
 )

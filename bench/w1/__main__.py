@@ -17,7 +17,7 @@ from bench.w1.compare import Differences
 from bench.w1.drain import DRAIN_PAYMENTS, Drained, run_drain
 from bench.w1.floor import Floor, run_floor
 from bench.w1.gold import GOLD_PAYMENTS, run_gold
-from bench.w1.latency import MEASURED_SECONDS, RATE, WARM_SECONDS, Latency, run_latency
+from bench.w1.latency import MEASURED_SECONDS, RATE, SECONDS_MAX, WARM_SECONDS, Latency, run_latency
 from bench.w1.shared import SHARED_PAYMENTS, Share, run_shared
 from bench.w1.task import VALUES
 from bench.w1.worker import BenchProblem
@@ -71,13 +71,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=DRAIN_PAYMENTS, metavar="N", help="payments of drain and floor")
     parser.add_argument("--gold-events", type=int, default=GOLD_PAYMENTS, metavar="N", help="payments of gold, at most 20000")
     parser.add_argument("--order-events", type=int, default=SHARED_PAYMENTS, metavar="N", help="payments of order")
-    parser.add_argument("--seconds", type=int, default=MEASURED_SECONDS, metavar="N", help="measured seconds of lat, 1 to 60")
+    parser.add_argument("--seconds", type=int, default=MEASURED_SECONDS, metavar="N", help="measured seconds of lat, 1 to 600")
     parser.add_argument("--warm", type=int, default=WARM_SECONDS, metavar="N", help="seconds of lat before they count, 0 to 20")
     asked = parser.parse_args()
     if asked.events < 1000 or asked.order_events < 1000 or not 1 <= asked.gold_events <= GOLD_PAYMENTS:
         parser.error("--events and --order-events are at least 1000, --gold-events 1 to 20000")
-    if not 1 <= asked.seconds <= MEASURED_SECONDS or not 0 <= asked.warm <= WARM_SECONDS:
-        parser.error("--seconds is 1 to 60, --warm 0 to 20")
+    if not 1 <= asked.seconds <= SECONDS_MAX or not 0 <= asked.warm <= WARM_SECONDS:
+        parser.error("--seconds is 1 to 600, --warm 0 to 20")
     return asked
 
 
@@ -187,6 +187,7 @@ def _order_rows(one: Share, two: Share) -> list[tuple[str, str]]:
 def _latency_rows(lat: Latency) -> list[tuple[str, str]]:
     return [
         ("latency", f"p50 {lat.p50:.1f}  p90 {lat.p90:.1f}  p99 {lat.p99:.1f}  p99.9 {lat.p999:.1f}  longest {lat.longest:.1f} ms"),
+        ("  collector", f"the longest pause of the garbage collector was {lat.collector_ms:.1f} ms"),
         ("  answered", f"{lat.answered} of {lat.sent}, {lat.cpu_us:.1f} us worker CPU a payment, {lat.core_share:.2f} of a core"),
         ("  machine", f"others used {lat.other_cores:.2f} cores of {os.cpu_count()}, pulse {lat.pulse_us:.0f} us"),
     ]

@@ -22,6 +22,7 @@ MEASURED_SECONDS = 60
 READY_SECONDS = 60.0
 LAST_SECONDS = 10.0
 STREAM_PAYMENTS = 45_000
+SECONDS_MAX = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Latency:
     p99: float
     p999: float
     longest: float
+    collector_ms: float
     cpu_us: float
     core_share: float
     other_cores: float
@@ -98,7 +100,8 @@ class _Sender:
 
 def run_latency(brokers: str, broker_pid: int | None, folder: Path, warm: int, measured: int) -> Latency:
     """``warm`` and ``measured`` in seconds."""
-    payments = [payment for payment, _ in zip(messages(LAT, STREAM_PAYMENTS), range(1 + RATE * (warm + measured)), strict=False)]
+    wanted = 1 + RATE * (warm + measured)
+    payments = [payment for payment, _ in zip(messages(LAT, max(STREAM_PAYMENTS, wanted)), range(wanted), strict=False)]
     before, during = payments[1 : 1 + RATE * warm], payments[1 + RATE * warm :]
     with Worker(brokers, "lat", folder) as worker:
         answers, sender = _Answers(brokers, worker.topics["decisions"]), _Sender(brokers, worker.topics["payments"])
@@ -116,6 +119,7 @@ def run_latency(brokers: str, broker_pid: int | None, folder: Path, warm: int, m
         answers.wait(lambda: asked <= answers.came.keys(), LAST_SECONDS)
         answers.stop()
         watch.beat()
+        pause = worker.counter("risk_collector_pause_seconds")
         worker.stop()
         drop(brokers, worker.topics.values())
     waited = sorted((answers.came[each] - sender.sent[each]) * 1e3 for each in asked if each in answers.came)
@@ -129,6 +133,7 @@ def run_latency(brokers: str, broker_pid: int | None, folder: Path, warm: int, m
         p99=quantile(waited, 0.99),
         p999=quantile(waited, 0.999),
         longest=waited[-1],
+        collector_ms=pause * 1e3,
         cpu_us=(last.worker - first.worker) / len(during) * 1e6,
         core_share=(last.worker - first.worker) / (last.wall - first.wall),
         other_cores=other_cores(first, last),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import secrets
@@ -21,8 +20,10 @@ from aiokafka.errors import ClusterAuthorizationFailedError, GroupAuthorizationF
 from risk.language import RuleFileError, RuleSet, load
 from streams.app import make_app
 from streams.broadcast import read_rulesets
+from streams.collector import keep_away
 from streams.crashes import note
 from streams.health import Health
+from streams.metrics import Metrics
 from streams.settings import Settings, SettingsProblem, read_settings
 from streams.topics import NoKafka, TopicProblem, ensure_topics, names
 
@@ -122,7 +123,7 @@ async def _run(settings: Settings, ruleset: RuleSet) -> int:
     try:
         port = await health.start()
         log.info("metrics at http://127.0.0.1:%d/metrics, rule set %s", port, ruleset.hash[:19])
-        await _work(app, stop)
+        await _work(app, stop, worker.metrics)
     except SettingsProblem as problem:
         _stop(str(problem), 2)
     except Exception as error:  # noqa: BLE001 - a worker that cannot start or go on must end, not stand still
@@ -144,13 +145,10 @@ def _end(code: int) -> NoReturn:
     os._exit(code)
 
 
-async def _work(app: faust.App, stop: asyncio.Event) -> None:
+async def _work(app: faust.App, stop: asyncio.Event, metrics: Metrics) -> None:
     """Run the app until it is told to stop; raises what it crashed of."""
     await app.start()
-    # The collector would walk every profile again and again: what is loaded stays, and it runs seldom.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    keep_away(metrics)
     watch = asyncio.create_task(app.wait_until_stopped())
     await asyncio.wait([asyncio.create_task(stop.wait()), watch], return_when=asyncio.FIRST_COMPLETED)
     if app.crashed:
