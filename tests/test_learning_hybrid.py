@@ -264,3 +264,19 @@ def test_a_cross_with_too_many_cells_is_refused() -> None:
     inputs = (ModelInput("a", "category", buckets=1024), ModelInput("b", "category", buckets=5))
     with pytest.raises(ModelError, match="5120 cells"):
         estimator_of("hybrid", ModelDecl("m", inputs, "hybrid", crosses=(("a", "b"),)))
+
+
+def test_bytes_that_were_tampered_with_are_no_version_or_score_within_bounds(learned: Learner) -> None:
+    rng, raw = random.Random(1), learned.version().to_bytes()
+    refused = 0
+    for _ in range(300):
+        broken = bytearray(raw)
+        for _ in range(rng.randrange(1, 4)):
+            broken[rng.randrange(len(broken))] = rng.randrange(256)
+        try:
+            score = Version.from_bytes(bytes(broken)).score(drawn(rng))
+        except VersionError:
+            refused += 1
+        else:
+            assert score is None or 0.0 <= score <= 1.0
+    assert refused > 50
