@@ -23,6 +23,7 @@ from streams.cli.seed import seed
 from streams.observe import apply_touches
 from streams.order import Order
 from streams.seeding import ROWS_AN_ENVELOPE, envelopes
+from streams.sieve import Sieve
 from streams.store import Store
 from streams.wire import encode, partition_of
 
@@ -241,7 +242,7 @@ class Owner:
     def apply(self, seeds: list[Seed], offset: int = 0, ruleset: str | None = None) -> None:
         worker: Any = SimpleNamespace(
             engine=self.engine,
-            shards={0: SimpleNamespace(store=self.store, received=deque(), ledger=SimpleNamespace(crashes={}))},
+            shards={0: SimpleNamespace(store=self.store, received=deque(), ledger=SimpleNamespace(crashes={}, sieve=Sieve()))},
             order=Order(patience=0),
             courier=SimpleNamespace(answer=None, tie_answers=lambda *_: None),
             ownership=SimpleNamespace(stale=lambda *_: False, applied_here=lambda *_: False),
