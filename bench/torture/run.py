@@ -70,12 +70,13 @@ def run(
     kafka: EmbeddedKafka | None = None,
     faults: list[Fault] | None = None,
     workers: int = 3,
+    **variables: str,
 ) -> Outcome:
-    """Play the schedule of a seed (or the faults given). What goes wrong is in the outcome, not raised."""
+    """Play the schedule of a seed (or the faults given), with these settings of the workers. What goes wrong is in the outcome."""
     outcome = Outcome(seed)
     planned = schedule(seed, kills) if faults is None else faults
     began = time.monotonic()
-    with Arena(folder, broken, kafka) as arena:
+    with Arena(folder, broken, kafka, **variables) as arena:
         load = Load(arena.kafka.bootstrap, arena.topics, seed, RATE, CUSTOMERS)
         playing = Faults(arena, load, Random(f"torture/faults/{seed}"))
         outcome.done = playing.done

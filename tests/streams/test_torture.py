@@ -13,6 +13,8 @@ from tests.streams.harness import fact
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 SEED = 7
+NO_ORDER = {"RISK_DRAIN_WAIT_MS": "0"}
+"""Without the one order over several workers, under which a result may overtake its payment (docs/operations.md, not built yet)."""
 FAULTS = [
     Fault("kill", settled=True, burst=200, after_seconds=0.06, seconds=0.0, victims=1),
     Fault("stale", settled=True, burst=200, after_seconds=0.05, seconds=0.5, victims=1),
@@ -26,7 +28,7 @@ def told(outcome: Outcome) -> str:
 
 
 def test_nothing_is_lost_or_counted_twice_whatever_happens_to_workers_and_broker(tmp_path: Path) -> None:
-    outcome = run(tmp_path / "whole", SEED, kills=0, faults=FAULTS, workers=2)
+    outcome = run(tmp_path / "whole", SEED, kills=0, faults=FAULTS, workers=2, **NO_ORDER)
     fact(told(outcome))
     assert outcome.stuck is None
     assert outcome.verdict.findings() == []
