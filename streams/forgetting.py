@@ -51,12 +51,13 @@ class Forgetting:
         self._acknowledged: list[Step] = []
         self._round: Iterator[Any] = iter(())
         self._next_round_ms = BEGINNING
+        self.now_ms = 0
 
     # ------------------------------------------------------------------ pieces of work
 
     def piece(self, now_ms: int) -> None:
         """Look at some profiles, and let go of rows of a few. ``now_ms``: event time that no single clock can set."""
-        done = 0
+        self.now_ms, done = max(self.now_ms, now_ms), 0
         while self.heavy and done < LET_GO_MAX:
             self._thin(self.heavy.pop())
             done += 1
@@ -95,7 +96,11 @@ class Forgetting:
         return closed is not None and len(closed) > 0 and self._newest(closed[0][1]) < edge
 
     def _newest(self, chunk: bytes) -> int:
-        return max((row[1] for row in self._store.rows.marks(chunk)), default=0)
+        """The time of its newest row; what settles a quota and has no time may be about a payment that is still to come."""
+        rows = self._store.rows.marks(chunk)
+        if any(row[0] < 0 and row[1] == 0 for row in rows):
+            return self.now_ms
+        return max((row[1] for row in rows), default=0)
 
     # ------------------------------------------------------------------ letting go
 

@@ -143,7 +143,9 @@ class Store:
             self._mark(held)  # a result beats the decision, which only comes again
             return
         (held.profile.release if released else held.profile.restore)(tid)
-        held.open += row_head(RELEASE if released else RESTORE) + mark_of(0, tid, source, offset, via) + encode_row(())
+        # at the time of now: it may come before its payment, and must not be taken for old
+        mark = mark_of(self.forgetting.now_ms, tid, source, offset, via)
+        held.open += row_head(RELEASE if released else RESTORE) + mark + encode_row(())
         held.rows += 1
         self._mark(held)
         if held.rows >= CHUNK_ROWS or len(held.open) >= CHUNK_BYTES_MAX:

@@ -14,6 +14,7 @@ from risk.language import load
 from risk.profiles import Bounded, BoundedNumber
 from streams.chunks import CorruptChangelog
 from streams.store import Store
+from streams.wire import PARTITIONS_MAX
 from tests.stored import NOTHING_UNSAFE, START_MS, Owner
 
 EVENTS = """
@@ -140,6 +141,18 @@ def test_a_profile_of_which_nothing_is_asked_any_more_goes_wholly_and_its_record
     owner.flush()
     assert other.store.restore(dict(owner.log.live), NOTHING_UNSAFE, -1) > 0
     assert other.pay(52, "u", HOUR // 2, 100, "e")["card_n"] is None
+
+
+def test_a_release_that_comes_before_its_payment_is_not_taken_for_old() -> None:
+    owner = Owner(ENGINE)
+    owner.store.forget(START_MS)
+    owner.settle(1, "u", True)
+    owner.store.forgetting.committed[PARTITIONS_MAX] = 1
+    sweep(owner, 60_000)
+    owner.pay(1, "u", 60_000, 100)
+    assert owner.pay(2, "u", 61_000, 100)["recent"] == 0
+    owner.flush()
+    assert owner.successor(2).pay(3, "u", 62_000, 100)["recent"] == 1
 
 
 def test_totals_of_a_lifetime_outlive_the_rows() -> None:
