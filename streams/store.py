@@ -19,6 +19,7 @@ from risk.engine import Engine
 from risk.profiles import Past, Profile, Touch
 from streams.chunks import TAIL, CorruptChangelog, Packed, array_of, base_key, decode_rows, pack, profile_of, rows_in
 from streams.forgetting import Forgetting
+from streams.last_word import LastWord
 from streams.places import Kept, Places
 from streams.rows import Rows, read_past
 from streams.wire import AGAIN, PARTITIONS_MAX, RELEASE, RESTORE, encode_row, mark_of, row_head
@@ -55,7 +56,7 @@ class Store:
         self.applied: dict[Applied, int] = {}
         self._applied_order: dict[int, deque[tuple[int, int, Applied]]] = {}
         self.touches_edge = 0  # what is committed of risk.touches
-        self._settled: set[tuple[int, str, str]] = set()  # of those: payments that a result has settled
+        self._last_word = LastWord()
         self._roles: dict[str, set[str]] = {}
         self._empty: dict[str, Profile] = {}
         self._dirty: list[Kept] = []
@@ -139,7 +140,7 @@ class Store:
         if self.applied and (tid, kind, key, role) in self.applied:
             self._mark(held)  # done already, and by now a newer result may have had its say
             return
-        if source < PARTITIONS_MAX and (tid, kind, key) in self._settled:
+        if source < PARTITIONS_MAX and (tid, kind, key) in self._last_word:
             self._mark(held)  # a result beats the decision, which only comes again
             return
         (held.profile.release if released else held.profile.restore)(tid)
@@ -150,22 +151,24 @@ class Store:
         self._mark(held)
         if held.rows >= CHUNK_ROWS or len(held.open) >= CHUNK_BYTES_MAX:
             self._close_chunk(held)
-        self._note_result(tid, kind, key, source)
+        self._note_result(tid, kind, key, source, early=not held.profile.knows(tid))
         if via >= 0:
             self.remember(tid, kind, key, role, source, offset, via)
 
     def release_here(self, kind: str, key: str, tid: int) -> None:
         """Give back quota in memory only, unless a result has had its say; ``settle_quota`` will say it for good."""
-        if (tid, kind, key) in self._settled:
+        if (tid, kind, key) in self._last_word:
             return
         held = self.kept(kind, key)
         held.profile.release(tid)
         self.places.pin(held, tid)
 
-    def _note_result(self, tid: int, kind: str, key: str, source: int) -> None:
-        """A result had its say on a payment that may come again, and its decision with it."""
-        if source >= PARTITIONS_MAX and self.applied and any((tid, kind, key, role) in self.applied for role in self._roles.get(kind, ())):
-            self._settled.add((tid, kind, key))
+    def _note_result(self, tid: int, kind: str, key: str, source: int, early: bool) -> None:
+        """A result had its say on a payment that may come again, and its decision with it; ``early``: before the payment's own row."""
+        if source >= PARTITIONS_MAX:
+            again = self.applied and any((tid, kind, key, role) in self.applied for role in self._roles.get(kind, ()))
+            if again or early:
+                self._last_word.note((tid, kind, key), early=not again)
 
     def note_again(self, touch: Touch, key: str, mark: bytes) -> None:
         """A row that is here already stands once more in risk.touches: its next owner must know, whatever its source has committed."""
@@ -199,7 +202,7 @@ class Store:
                 if self.applied.get(applied) == via:
                     del self.applied[applied]
                     if applied[3] in self._roles.get(applied[1], ()):  # the payment's own row: its result may be committed long before
-                        self._settled.discard(applied[:3])
+                        self._last_word.forget(applied[:3])
 
     def _empty_profile(self, kind: str, gone: int | None) -> Profile:
         if gone is not None:
@@ -346,9 +349,9 @@ class Store:
             self._changes.append((base_key(prefix, covers, base_epoch), None))
             return 0  # all of it expired
         closed = [newest[number] for number in numbers]
-        count, at = 0, past.newest if past is not None else 0
+        count, at, arrived = 0, past.newest if past is not None else 0, set[int]()
         for _, chunk in closed:
-            rows, newest_ms = self._scan(kind, key, chunk, unsafe, touches_committed, coming)
+            rows, newest_ms = self._scan(kind, key, chunk, unsafe, touches_committed, coming, arrived)
             count, at = count + rows, max(at, newest_ms)
         epoch, last = closed[-1] if closed else (0, b"")
         still = rows_in(last) if closed else CHUNK_ROWS
@@ -360,16 +363,28 @@ class Store:
         return count
 
     def _scan(
-        self, kind: str, key: str, chunk: bytes, unsafe: Mapping[int, int], touches_committed: int, coming: Coming
+        self,
+        kind: str,
+        key: str,
+        chunk: bytes,
+        unsafe: Mapping[int, int],
+        touches_committed: int,
+        coming: Coming,
+        arrived: set[int],
     ) -> tuple[int, int]:
-        """Look at the rows of a chunk without entering them; remember those that may come again. Returns their number and newest time."""
-        rows, newest = self.rows.marks(chunk), 0
+        """Look at the rows of a chunk without entering them; remember those that may come again. Returns their number and newest time.
+
+        ``arrived``: payments whose row stood in chunks before this one, where the kind has quotas.
+        """
+        rows, newest, quotas = self.rows.marks(chunk), 0, kind in self._roles
         for shape, t, tid, source, offset, via, row in rows:
             if t > newest:
                 newest = t
             result = shape in (RELEASE, RESTORE)
             if result:
-                self._note_result(tid, kind, key, source)
+                self._note_result(tid, kind, key, source, early=tid not in arrived)
+            elif quotas and shape >= 0:
+                arrived.add(tid)
             again = coming.get((source, offset), -1) if coming else -1
             if offset >= unsafe.get(source, 0) or via >= touches_committed >= 0 or again >= 0:
                 if result:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from risk.engine import payment_tid
 from streams.chunks import epoch_in
 from streams.wire import PARTITIONS_MAX, mark_of
@@ -102,6 +104,20 @@ def test_a_result_that_came_before_the_release_was_written_beats_the_decision_th
     assert probe(other)["used"] == 100
     other.flush()
     assert probe(other.successor(3, unsafe={0: 0}))["used"] == 100
+
+
+@pytest.mark.parametrize("after_a_takeover", [False, True])
+def test_a_result_that_overtook_its_payment_in_a_backlog_beats_the_decision_that_comes_after_both(after_a_takeover: bool) -> None:
+    owner = Owner()
+    owner.settle(1, released=False, offset=7)  # let go by a person, while the payment's row still waits for its turn
+    if after_a_takeover:
+        owner.flush()
+        owner = owner.successor(2, unsafe={0: 0, PARTITIONS_MAX: 10**9})
+    owner.pay(1, amount=100)
+    owner.settle(1, source=0, offset=1)  # the refusal comes again
+    assert probe(owner)["used"] == 100
+    owner.flush()
+    assert probe(owner.successor(3, unsafe={0: 0}))["used"] == 100
 
 
 def test_a_decision_that_comes_again_releases_where_no_result_has_had_its_say() -> None:
