@@ -27,7 +27,7 @@ OR_NONE = $(if $(ARGS),|| [ $$$$? -eq 5 ])
 # Two at once where tests only compute; one after the other where each starts workers and a Kafka of its own.
 test: $(READY) ## all tests, those on a real Kafka too; ARGS="-k policy" for some
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not kafka" $(ARGS) $(OR_NONE)
-	@$(BIN)/python -m pytest -q -m kafka $(ARGS) $(OR_NONE)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m kafka $(ARGS) $(OR_NONE)
 
 check: $(READY) ## what a machine can see without running it: ruff, mypy, layers and sizes
 	@$(BIN)/ruff check .
