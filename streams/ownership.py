@@ -169,7 +169,8 @@ class Ownership:
         """
         if via < self._ends.get(partition, 0):
             return False
-        return offset < self._committed.get(source, 0) or (source in self._committed and source % PARTITIONS_MAX in self._worker.shards)
+        committed = self._committed.get(source)  # None: opening balances, which have no owner
+        return committed is not None and (offset < committed or source % PARTITIONS_MAX in self._worker.shards)
 
     async def _start_sources(self, tps: set[TP], kept: set[int], reader: Reader) -> None:
         worker = self._worker

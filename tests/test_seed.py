@@ -22,10 +22,11 @@ from risk.seeding import Seed, SeedReader, current, enter, first_instant
 from streams.cli.seed import seed
 from streams.observe import apply_touches
 from streams.order import Order
+from streams.ownership import Ownership
 from streams.seeding import ROWS_AN_ENVELOPE, envelopes
 from streams.sieve import Sieve
 from streams.store import Store
-from streams.wire import encode, partition_of
+from streams.wire import INPUT_TOPICS, encode, partition_of, source_code
 
 RULES = Path(__file__).parent.parent / "rules"
 NOW_MS = 1_799_035_200_000  # 2027-01-04T12:00 in Shanghai
@@ -245,9 +246,10 @@ class Owner:
             shards={0: SimpleNamespace(store=self.store, received=deque(), ledger=SimpleNamespace(crashes={}, sieve=Sieve()))},
             order=Order(patience=0),
             courier=SimpleNamespace(answer=None, tie_answers=lambda *_: None),
-            ownership=SimpleNamespace(stale=lambda *_: False, applied_here=lambda *_: False),
             keeping=SimpleNamespace(unsafe=self.unsafe),
         )
+        worker.ownership = Ownership(worker)  # of a partition whose own inputs have got far
+        worker.ownership._committed = {source_code(index, 0): 10**6 for index in range(len(INPUT_TOPICS))}
         source: Any = SimpleNamespace(tp=SimpleNamespace(partition=0), begin=lambda *_: None)
         for number, (_, envelope) in enumerate(envelopes(seeds, ruleset or self.engine.ruleset.hash, 1)):
             record: Any = SimpleNamespace(value=encode(envelope), offset=offset + number)

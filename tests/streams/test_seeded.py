@@ -44,6 +44,7 @@ async def story(broker: str, folder: Path) -> dict[str, dict[str, Any]]:
         said = await asyncio.to_thread(seed, stage, file)
         assert f"class_1_ever: {PERSONS} keys, CNY {PERSONS * 900}.00" in said
         await asyncio.to_thread(seed, stage, file)
+        await asyncio.sleep(1.5)  # long enough to be committed: whoever comes next has them from the changelog alone
         first.kill()
         for worker in [stage.worker(), stage.worker()]:
             await worker.ready(partitions=2)
