@@ -16,7 +16,9 @@ SEED = 7
 NO_ORDER = {"RISK_DRAIN_WAIT_MS": "0"}
 """Without the one order over several workers, under which a result may overtake its payment (docs/operations.md, not built yet)."""
 FAULTS = [
-    Fault("kill", settled=True, burst=200, after_seconds=0.06, seconds=0.0, victims=1),
+    # so many that some are on their way through the worker whenever it dies
+    Fault("kill", settled=True, burst=1_500, after_seconds=0.15, seconds=0.0, victims=1),
+    Fault("kill", settled=True, burst=1_500, after_seconds=0.1, seconds=0.0, victims=1),
     Fault("stale", settled=True, burst=200, after_seconds=0.05, seconds=0.5, victims=1),
     Fault("broker", settled=False, burst=100, after_seconds=0.05, seconds=1.0, victims=1),
 ]
@@ -32,7 +34,7 @@ def test_nothing_is_lost_or_counted_twice_whatever_happens_to_workers_and_broker
     fact(told(outcome))
     assert outcome.stuck is None
     assert outcome.verdict.findings() == []
-    assert outcome.done.counts == {"kill": 1, "stale": 1, "broker": 1}
+    assert outcome.done.counts == {"kill": 2, "stale": 1, "broker": 1}
     assert outcome.verdict.kills_that_count >= 1
     assert outcome.verdict.probes > 500 and outcome.verdict.receipts > 1_000
 
