@@ -13,14 +13,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka.structs import ConsumerRecord
 
 from risk.declared import ListDecl
 from risk.language.list_records import BadListRecord, change_as_written, entry_of, key_of, listed, record_of
 from risk.language.sections.keys import moment_ms
 from risk.lists import Entry
+from streams.following import Follower
 from streams.outbox import NO_HEADERS, Outbox
 from streams.reader import Reader
 from streams.security import kafka_at
@@ -50,44 +51,22 @@ class FollowedLists:
     def __init__(
         self, brokers: str, topic: str, declared: Mapping[str, ListDecl], use: Use, fail: Callable[[BaseException], None]
     ) -> None:
-        self._consumer = AIOKafkaConsumer(
-            **kafka_at(brokers), enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=500
-        )
-        self._tp = TopicPartition(topic, 0)
         self._declared = declared
         self._use = use
-        self._fail = fail
-        self._task: asyncio.Task[None] | None = None
+        self._follower = Follower(brokers, topic, self._take, fail)
 
     async def start(self) -> None:
         """Read to the end, so that the first decision knows the lists as they are; then follow. Nothing, where no list is on the topic."""
-        if not any(decl.live for decl in self._declared.values()):
-            return
-        await self._consumer.start()
-        self._consumer.assign([self._tp])
-        await self._consumer.seek_to_beginning(self._tp)
-        end = (await self._consumer.end_offsets([self._tp]))[self._tp]
-        while await self._consumer.position(self._tp) < end:
-            await self._take()
-        self._task = asyncio.create_task(self._follow())
+        if any(decl.live for decl in self._declared.values()):
+            await self._follower.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await self._consumer.stop()
+        await self._follower.stop()
 
-    async def _follow(self) -> None:
-        try:
-            while True:
-                await self._take()
-        except Exception as error:  # noqa: BLE001 - whatever it is: a worker must not go on with lists that stand still
-            self._fail(error)
-
-    async def _take(self) -> None:
-        for records in (await self._consumer.getmany(timeout_ms=1000)).values():
-            entries = entries_in(records, self._declared)
-            if entries:
-                self._use(entries)
+    def _take(self, records: list[ConsumerRecord]) -> None:
+        entries = entries_in(records, self._declared)
+        if entries:
+            self._use(entries)
 
 
 # ---------------------------------------------------------------------------------------------------- for `risk lists` and `risk replay`

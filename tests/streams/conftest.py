@@ -21,6 +21,8 @@ def logs_of_this_file_only() -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     outcome: Any = yield
     report = outcome.get_result()
+    report.user_properties += [("fact", line) for line in harness.FACTS]  # a report reaches the terminal from another process too
+    harness.FACTS.clear()
     if report.failed:
         for log in harness.LOGS:
             if log.exists():
@@ -28,7 +30,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if harness.FACTS:
+    reports = [report for each in terminalreporter.stats.values() for report in each if isinstance(report, pytest.TestReport)]
+    facts = [line for report in reports for name, line in report.user_properties if name == "fact"]
+    if facts:
         terminalreporter.section("streams: what was counted")
-        for line in harness.FACTS:
+        for line in facts:
             terminalreporter.write_line(line)

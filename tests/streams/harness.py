@@ -42,7 +42,7 @@ ANSWER_SECONDS = 60.0
 LOGS: list[Path] = []
 """What workers of the running test file wrote; conftest.py shows it when a test fails."""
 FACTS: list[str] = []
-"""A line of counts for each story; conftest.py prints them all at the end."""
+"""Lines of counts of the running test; conftest.py puts them into its report, and prints all of them at the end."""
 
 
 def fact(line: str) -> None:
