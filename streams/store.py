@@ -140,8 +140,9 @@ class Store:
         if self.applied and (tid, kind, key, role) in self.applied:
             self._mark(held)  # done already, and by now a newer result may have had its say
             return
-        if source < PARTITIONS_MAX and (tid, kind, key) in self._last_word:
-            self._mark(held)  # a result beats the decision, which only comes again
+        who = (tid, kind, key)
+        if who in self._last_word if source < PARTITIONS_MAX else self._last_word.is_newer(who, source, offset):
+            self._mark(held)  # a result beats the decision, which only comes again, and an older result, which was overtaken
             return
         (held.profile.release if released else held.profile.restore)(tid)
         # at the time of now: it may come before its payment, and must not be taken for old
@@ -151,7 +152,7 @@ class Store:
         self._mark(held)
         if held.rows >= CHUNK_ROWS or len(held.open) >= CHUNK_BYTES_MAX:
             self._close_chunk(held)
-        self._note_result(tid, kind, key, source, early=not held.profile.knows(tid))
+        self._note_result(who, source, offset)
         if via >= 0:
             self.remember(tid, kind, key, role, source, offset, via)
 
@@ -163,12 +164,13 @@ class Store:
         held.profile.release(tid)
         self.places.pin(held, tid)
 
-    def _note_result(self, tid: int, kind: str, key: str, source: int, early: bool) -> None:
-        """A result had its say on a payment that may come again, and its decision with it; ``early``: before the payment's own row."""
+    def _note_result(self, who: tuple[int, str, str], source: int, offset: int, late: bool = True) -> None:
+        """A result had its say on a payment; ``late``: what it beats may still come, an older result or the payment's own row."""
         if source >= PARTITIONS_MAX:
-            again = self.applied and any((tid, kind, key, role) in self.applied for role in self._roles.get(kind, ()))
-            if again or early:
-                self._last_word.note((tid, kind, key), early=not again)
+            if late:
+                self._last_word.note(who, source, offset)
+            if self.applied and any((*who, role) in self.applied for role in self._roles.get(who[1], ())):
+                self._last_word.hold(who)
 
     def note_again(self, touch: Touch, key: str, mark: bytes) -> None:
         """A row that is here already stands once more in risk.touches: its next owner must know, whatever its source has committed."""
@@ -363,14 +365,7 @@ class Store:
         return count
 
     def _scan(
-        self,
-        kind: str,
-        key: str,
-        chunk: bytes,
-        unsafe: Mapping[int, int],
-        touches_committed: int,
-        coming: Coming,
-        arrived: set[int],
+        self, kind: str, key: str, chunk: bytes, unsafe: Mapping[int, int], touches_committed: int, coming: Coming, arrived: set[int]
     ) -> tuple[int, int]:
         """Look at the rows of a chunk without entering them; remember those that may come again. Returns their number and newest time.
 
@@ -382,7 +377,7 @@ class Store:
                 newest = t
             result = shape in (RELEASE, RESTORE)
             if result:
-                self._note_result(tid, kind, key, source, early=tid not in arrived)
+                self._note_result((tid, kind, key), source, offset, late=tid not in arrived or offset >= unsafe.get(source, 0))
             elif quotas and shape >= 0:
                 arrived.add(tid)
             again = coming.get((source, offset), -1) if coming else -1

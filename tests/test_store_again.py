@@ -120,6 +120,20 @@ def test_a_result_that_overtook_its_payment_in_a_backlog_beats_the_decision_that
     assert probe(owner.successor(3, unsafe={0: 0}))["used"] == 100
 
 
+@pytest.mark.parametrize("after_a_takeover", [False, True])
+def test_a_result_that_was_overtaken_by_a_newer_one_says_nothing_any_more(after_a_takeover: bool) -> None:
+    owner = Owner()
+    owner.pay(1, amount=100)
+    owner.settle(1, released=True, offset=9)  # reversed: it came live, while the approval before it waited for its turn
+    if after_a_takeover:
+        owner.flush()
+        owner = owner.successor(2, unsafe={0: 10**9, PARTITIONS_MAX: 5})
+    owner.settle(1, released=False, offset=7)
+    assert probe(owner)["used"] == 0
+    owner.settle(1, released=False, offset=11)
+    assert probe(owner)["used"] == 100
+
+
 def test_a_decision_that_comes_again_releases_where_no_result_has_had_its_say() -> None:
     owner = Owner()
     owner.pay(1, amount=100)

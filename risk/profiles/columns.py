@@ -56,10 +56,6 @@ class Profile:
         """Take a released reservation again, at its old place in the order of arrival."""
         self._ledger().restore(tid, self._quotas())
 
-    def knows(self, tid: int) -> bool:
-        """Whether the event has arrived here, as far as its rows have not expired: asked of kinds with quotas only."""
-        return self.ledger is not None and tid in self.ledger.arrivals
-
     def rows(self) -> int:
         """Rows kept, over all series: what its memory grows with."""
         return sum(len(series) for slot in self.slots if (series := getattr(self, slot)) is not None)

@@ -13,8 +13,6 @@ from tests.streams.harness import fact
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 
 SEED = 7
-NO_ORDER = {"RISK_DRAIN_WAIT_MS": "0"}
-"""Without the one order over several workers, under which a result may overtake its payment (docs/operations.md, not built yet)."""
 FAULTS = [
     # so many that some are on their way through the worker whenever it dies
     Fault("kill", settled=True, burst=1_500, after_seconds=0.15, seconds=0.0, victims=1),
@@ -30,7 +28,7 @@ def told(outcome: Outcome) -> str:
 
 
 def test_nothing_is_lost_or_counted_twice_whatever_happens_to_workers_and_broker(tmp_path: Path) -> None:
-    outcome = run(tmp_path / "whole", SEED, kills=0, faults=FAULTS, workers=2, **NO_ORDER)
+    outcome = run(tmp_path / "whole", SEED, kills=0, faults=FAULTS, workers=2)
     fact(told(outcome))
     assert outcome.stuck is None
     assert outcome.verdict.findings() == []
